@@ -1,0 +1,166 @@
+"""What a lock's clock shows and what it means: aware datetimes at the edge, integer seconds inside.
+A ``utc`` clock counts from 1970; a ``civil`` clock is wall time in the lock's zone, read as if it were UTC (format 1, sections 4 and 5)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from typing import Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from offlinepin.errors import (
+    AmbiguousTimeError,
+    NaiveDatetimeError,
+    NonexistentTimeError,
+    TimeOutOfRangeError,
+    TimeZoneRequiredError,
+    UnknownTimeZoneError,
+)
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
+_SECOND: Final = timedelta(seconds=1)
+_STEP: Final = timedelta(days=7)  # shorter than any pause between two changes of a zone's offset since 1970
+
+
+def zone(name: str) -> tzinfo:
+    """A zone by its IANA name, ``UTC``, or a fixed offset such as ``+02:00``. ``UnknownTimeZoneError`` for anything else."""
+    if name in ("UTC", "Z"):
+        return UTC
+    offset = re.fullmatch(r"([+-])(\d\d):?([0-5]\d)", name)
+    if offset and int(offset[2]) < 24:
+        return timezone(int(offset[1] + "1") * timedelta(hours=int(offset[2]), minutes=int(offset[3])))
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UnknownTimeZoneError(f"{name!r} is no time zone; give an IANA name such as Europe/Berlin, UTC, or +02:00") from None
+
+
+def check_aware(moment: datetime, what: str) -> datetime:
+    """Refuse a datetime without a zone, which names no instant, with ``NaiveDatetimeError``."""
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        raise NaiveDatetimeError(f"{what} {moment.isoformat()} has no time zone; give one, as in {moment.isoformat()}+00:00")
+    return moment
+
+
+def check_moment(moment: datetime, what: str) -> datetime:
+    """Refuse a datetime that names no single instant.
+
+    Raises:
+        NaiveDatetimeError: it has no zone.
+        NonexistentTimeError: its local time is skipped by its zone.
+        AmbiguousTimeError: its local time happens twice and ``fold`` is 0, which is also what a caller leaves unsaid. Give the
+            moment in UTC or with a fixed offset, or set ``fold=1`` for the second.
+    """
+    check_aware(moment, what)
+    if not isinstance(moment.tzinfo, timezone):
+        first, second = moment.replace(fold=0).utcoffset(), moment.replace(fold=1).utcoffset()
+        if first != second and first is not None and second is not None:
+            _refuse(moment, what, first, second)
+    return moment
+
+
+def _refuse(moment: datetime, what: str, first: timedelta, second: timedelta) -> None:
+    wall = moment.replace(tzinfo=None, fold=0)
+    if first < second:
+        raise NonexistentTimeError(
+            f"{what} {wall.isoformat()} does not exist in {moment.tzinfo}: the clocks go forward by {second - first} over it"
+        )
+    if moment.fold == 0:
+        both = " or ".join(wall.replace(tzinfo=timezone(offset)).isoformat() for offset in (first, second))
+        raise AmbiguousTimeError(f"{what} {wall.isoformat()} happens twice in {moment.tzinfo}; say which: {both}")
+
+
+def local(day: date, at: time, where: tzinfo, what: str) -> datetime:
+    """The moment of a wall-clock time on a day in a zone; refused if it happens never or twice."""
+    return check_moment(datetime.combine(day, at, where), what)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A zone's clocks change at ``at`` (UTC): the reading before and after, in seconds of the civil clock."""
+
+    at: datetime
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockClock:
+    """The clock of one lock: its mode and, for ``civil``, its zone.
+
+    Raises:
+        TimeZoneRequiredError: a civil clock without a zone.
+    """
+
+    mode: Literal["utc", "civil"]
+    where: tzinfo | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode == "civil" and self.where is None:
+            raise TimeZoneRequiredError("this lock keeps civil time, so its time zone must be given, such as Europe/Berlin")
+
+    def reading(self, moment: datetime) -> int:
+        """The whole seconds that the clock shows at a moment."""
+        if self.mode == "utc":
+            return (moment - EPOCH) // _SECOND
+        return (moment.astimezone(self.where).replace(tzinfo=None) - _NAIVE_EPOCH) // _SECOND
+
+    def span(self, start: datetime, end: datetime | None) -> tuple[int, int | None]:
+        """The smallest [from, to) of readings that covers every moment of [start, end), a repeated hour included."""
+        low = self.reading(start)
+        if end is None:
+            return low, None
+        high = self.reading(end) + (1 if end.microsecond else 0)
+        for change in self.changes(start, end) if self.mode == "civil" else ():
+            if change.after < change.before:
+                low, high = min(low, change.after), max(high, change.before)
+        return low, high
+
+    def first(self, seconds: int) -> datetime:
+        """The earliest moment at which the clock shows ``seconds`` or more: when a code that starts then begins to open."""
+        return self._moment(seconds, 0)
+
+    def last(self, seconds: int) -> datetime:
+        """The latest moment at which the clock reaches ``seconds``: when a code that ends then stops opening for good."""
+        return self._moment(seconds, 1)
+
+    def _moment(self, seconds: int, fold: int) -> datetime:
+        try:
+            if self.mode == "utc":
+                return (EPOCH + timedelta(seconds=seconds)).astimezone(self.where or UTC)
+            wall = _NAIVE_EPOCH + timedelta(seconds=seconds)
+            either = sorted(wall.replace(tzinfo=self.where, fold=f).astimezone(UTC) for f in (0, 1))
+            moment = either[fold]
+            if either[0] != either[1] and self.reading(either[0]) != seconds:  # skipped: the clock jumps over it
+                moment = self._change(either[0], either[1]).at
+            return moment.astimezone(self.where)
+        except (OverflowError, ValueError):
+            raise TimeOutOfRangeError(f"{seconds} s on the lock's clock is beyond the years 1970 to 9999") from None
+
+    def changes(self, start: datetime, end: datetime) -> list[Change]:
+        """The changes of the zone's clocks after ``start`` and up to ``end``; empty without a zone."""
+        found: list[Change] = []
+        if self.where is None or isinstance(self.where, timezone):
+            return found
+        low, end = start.astimezone(UTC), end.astimezone(UTC)
+        while low < end:
+            high = min(end, low + _STEP) if low.year < 9999 else end
+            if self._offset(low) != self._offset(high):
+                found.append(self._change(low, high))
+            low = high
+        return found
+
+    def _offset(self, moment: datetime) -> timedelta:
+        return moment.astimezone(self.where).utcoffset() or timedelta()
+
+    def _change(self, low: datetime, high: datetime) -> Change:
+        """The one change in (low, high], to the second, by bisection."""
+        low = low.replace(microsecond=0)
+        before = self._offset(low)
+        while high - low > _SECOND:
+            middle = low + (high - low) // _SECOND // 2 * _SECOND
+            low, high = (middle, high) if self._offset(middle) == before else (low, middle)
+        base = (low + _SECOND - EPOCH) // _SECOND
+        return Change(low + _SECOND, base + before // _SECOND, base + self._offset(low + _SECOND) // _SECOND)

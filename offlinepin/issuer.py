@@ -1,0 +1,240 @@
+"""From a request to a code that a lock will open for: match, take a variant, seal, and say what the receiver must know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from offlinepin.engine.clock import LockClock, check_aware, zone
+from offlinepin.engine.codec import from_symbols, open_under, seal
+from offlinepin.engine.payload import Grant, candidate_windows, is_time_bound, life
+from offlinepin.engine.profile import Profile
+from offlinepin.engine.token import DeviceToken
+from offlinepin.errors import ExhaustedError, StayError, VariantError, VariantTakenError
+from offlinepin.keys import TokenSource
+from offlinepin.ledger import Ledger, MemoryLedger, Place, RequestKey, Taken
+from offlinepin.matching import Request, match, parse_rounding
+from offlinepin.pin import AccessPin, ClockChange, MustBeUsedBy, Notice, Rounded, Supersedes
+from offlinepin.provisioning import Provisioning
+from offlinepin.security import require_safe
+from offlinepin.vendor import Vendor, resolve
+
+_CACHED_TOKENS = 4096
+
+
+class Issuer:
+    """Issues codes for the locks of one vendor.
+
+    Args:
+        keys: where device tokens come from: a master key, imported tokens, or a source of your own.
+        vendor: a plug-in's name, a :class:`Vendor`, or a bare :class:`Profile`.
+        ledger: the memory of variants handed out. The default lives in this process only; give an :class:`SqliteLedger` in earnest.
+        allow_weak: issue even where a blind guess opens more often than once in 1,000.
+
+    Raises:
+        VendorError: the vendor is unknown.
+        WeakProfileError: its odds are worse than 1 in 1,000.
+    """
+
+    def __init__(
+        self, keys: TokenSource, vendor: str | Vendor | Profile, ledger: Ledger | None = None, *, allow_weak: bool = False
+    ) -> None:
+        self.vendor = resolve(vendor)
+        self.ledger = MemoryLedger() if ledger is None else ledger
+        self._keys = keys
+        self._tokens: dict[tuple[str, int], DeviceToken] = {}
+        if not allow_weak:
+            require_safe(self.profile)
+
+    @property
+    def profile(self) -> Profile:
+        """The vendor's profile."""
+        return self.vendor.profile
+
+    def issue(
+        self,
+        device_id: str,
+        starts_at: datetime,
+        ends_at: datetime | None = None,
+        *,
+        one_time: bool = False,
+        kind: str | None = None,
+        level: str | None = None,
+        variant: int | None = None,
+        max_time_rounding: timedelta | str | None = None,
+        supersedes: AccessPin | None = None,
+        time_zone: str | None = None,
+        request_id: str | None = None,
+        generation: int = 0,
+        now: datetime | None = None,
+    ) -> AccessPin:
+        """Make a code.
+
+        Args:
+            device_id: the lock, 1 to 64 bytes of UTF-8.
+            starts_at, ends_at: aware datetimes; no ``ends_at`` asks for a code without an end, or for its kind's only duration.
+            one_time: for a code that opens once.
+            kind, level: a kind's and a family's name, to choose them; otherwise the best fit is taken.
+            variant: a variant of your own choice, 0 or more; otherwise the ledger gives the next.
+            max_time_rounding: how far each end may be moved: a timedelta, ``1h`` or ``1d``; otherwise the vendor's usual limit.
+            supersedes: an earlier code of the same group, which the new one's first use shall end.
+            time_zone: the lock's zone, required where its clock is civil and the vendor does not say it.
+            request_id: the same id gives the same code again, and never a second one.
+            generation: of the lock's token.
+            now: the present; the system's clock by default.
+
+        Raises:
+            RequestError: one of its kinds; each says what is wrong and what would be right. Nothing is handed out then.
+            DeviceIdError: the device id is empty or too long.
+        """
+        now = datetime.now(UTC) if now is None else check_aware(now, "the present")
+        if isinstance(max_time_rounding, str):
+            max_time_rounding = parse_rounding(max_time_rounding)
+        request = Request(starts_at, ends_at, one_time, kind, level, max_time_rounding)
+        request.check(now)
+        clock = self._clock(time_zone)
+        token = self._token(device_id, generation)
+        key = None if request_id is None else RequestKey(device_id, request_id, _asked(request, variant, supersedes))
+        taken = None if key is None else self.ledger.recall(key)
+        if taken is None:
+            grant = match(self.vendor, clock, request, now).grant
+            taken = self._take(device_id, token, grant, self._variants(grant, variant, supersedes), key)
+        return self._answer(token, taken, clock, request)
+
+    def provision(self, device_id: str, *, time_zone: str | None = None, generation: int = 0) -> Provisioning:
+        """What is loaded into the lock: its token, the profile, its zone."""
+        return Provisioning(device_id, self._token(device_id, generation), self.profile, time_zone or self.vendor.time_zone)
+
+    def _clock(self, time_zone: str | None) -> LockClock:
+        name = time_zone or self.vendor.time_zone
+        return LockClock(self.profile.clock, None if name is None else zone(name))
+
+    def _token(self, device_id: str, generation: int) -> DeviceToken:
+        found = self._tokens.get((device_id, generation))
+        if found is None:
+            if len(self._tokens) >= _CACHED_TOKENS:
+                self._tokens.clear()
+            found = self._tokens[device_id, generation] = self._keys.token(device_id, generation)
+        return found
+
+    def _variants(self, grant: Grant, chosen: int | None, supersedes: AccessPin | None) -> range:
+        """The variants that may be handed out for a grant."""
+        _, kind = grant.of(self.profile)
+        if chosen is not None and not 0 <= chosen < kind.variants:
+            raise VariantError(f"kind {kind.name!r} has the variants 0 to {kind.variants - 1}, not {chosen}")
+        variants = range(kind.variants) if chosen is None else range(chosen, chosen + 1)
+        if supersedes is None:
+            return variants
+        old = self._grant(Taken(_place(supersedes), supersedes.variant))
+        _, old_kind = old.of(self.profile)
+        if not kind.supersedes or old_kind.supersedes != kind.supersedes:
+            raise StayError(f"a code of kind {kind.name!r} supersedes no code of kind {supersedes.kind!r}: they share no group")
+        before = life(self.profile, old).starts
+        starts = life(self.profile, grant).starts
+        if starts < before:
+            raise StayError(f"a code that starts at {starts} s on the lock's clock cannot supersede one that starts later, at {before} s")
+        return variants if starts > before else range(max(variants.start, supersedes.variant + 1), variants.stop)
+
+    def _take(self, device_id: str, token: DeviceToken, grant: Grant, variants: range, key: RequestKey | None) -> Taken:
+        family, kind = grant.of(self.profile)
+        place = Place(device_id, token.generation, family.name, kind.name, grant.start, grant.duration)
+        taken = self.ledger.take(place, variants, lambda v: self._unambiguous(token, replace(grant, variant=v)), key)
+        if taken is not None:
+            return taken
+        what = f"kind {kind.name!r}, start {grant.start} and duration {grant.duration} (slots) on device {device_id!r}"
+        if len(variants) == 1 < kind.variants:
+            raise VariantTakenError(f"variant {variants[0]} of {what} is handed out already, or reads as another code; ask for another")
+        raise ExhaustedError(f"all {kind.variants} variants of {what} are handed out; change the start or the end by one slot")
+
+    def _unambiguous(self, token: DeviceToken, grant: Grant) -> bool:
+        """Whether no second reading of the code is valid while the code is alive (format 1, section 8).
+
+        A code without an end is looked at until it must be used; from then on the lock knows it by its tag.
+        """
+        profile, tolerance = self.profile, self.profile.lock.tolerance
+        family, kind = grant.of(profile)
+        held = life(profile, grant)
+        over = held.ends if held.ends is not None else held.use_by
+        if not is_time_bound(kind.action) or over is None:
+            return True
+        first, last = held.starts - tolerance, over + tolerance
+        windows = candidate_windows(family, first, last, tolerance)
+        own = grant.start // family.window
+        if len(windows) == 1 and own in windows:
+            return True
+        code = seal(profile, token, grant)
+        number = from_symbols(code[len(family.prefix) :], profile.alphabet)
+        assert number is not None  # sealed a line above
+        for window in windows:
+            other = None if window == own else open_under(profile, token, grant.family, window, number)
+            if other is not None:
+                second = life(profile, other)
+                if second.starts - tolerance < last and first < second.fresh_until(tolerance):
+                    return False
+        return True
+
+    def _grant(self, taken: Taken) -> Grant:
+        place = taken.place
+        family = self.profile.family_index(place.family)
+        return Grant(family, self.profile.kind_index(family, place.kind), place.start, place.duration, taken.variant)
+
+    def _answer(self, token: DeviceToken, taken: Taken, clock: LockClock, request: Request) -> AccessPin:
+        place = taken.place
+        grant = self._grant(taken)
+        _, kind = grant.of(self.profile)
+        held = life(self.profile, grant)
+        if clock.where is None:
+            clock = LockClock(clock.mode, request.starts_at.tzinfo)
+        starts_at = clock.first(held.starts)
+        ends_at = None if held.ends is None else clock.last(held.ends)
+        use_by = None if held.use_by is None else clock.last(held.use_by)
+        return AccessPin(
+            code=seal(self.profile, token, grant),
+            device_id=place.device_id,
+            generation=place.generation,
+            vendor=self.vendor.name,
+            family=place.family,
+            kind=place.kind,
+            variant=taken.variant,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            use_by=use_by,
+            one_time=bool(kind.uses),
+            start_slot=place.start,
+            duration=place.duration,
+            notices=tuple(_notices(request, clock, starts_at, ends_at, use_by, kind.supersedes)),
+        )
+
+
+def _place(pin: AccessPin) -> Place:
+    return Place(pin.device_id, pin.generation, pin.family, pin.kind, pin.start_slot, pin.duration)
+
+
+def _asked(request: Request, variant: int | None, supersedes: AccessPin | None) -> str:
+    """What a request asks for, in a text that is the same for the same question."""
+    parts = [f"{moment.astimezone(UTC).isoformat()}" if moment else "-" for moment in (request.starts_at, request.ends_at)]
+    parts += [
+        f"{name}={value}" for name, value in (("kind", request.kind), ("level", request.level), ("variant", variant)) if value is not None
+    ]
+    if request.one_time:
+        parts.append("one-time")
+    if supersedes is not None:
+        parts.append(f"supersedes={supersedes.kind}/{supersedes.start_slot}/{supersedes.duration}/{supersedes.variant}")
+    return " ".join(parts)
+
+
+def _notices(
+    request: Request, clock: LockClock, starts_at: datetime, ends_at: datetime | None, use_by: datetime | None, group: str
+) -> Iterator[Notice]:
+    if use_by is not None:
+        yield MustBeUsedBy(use_by=use_by)
+    early = request.starts_at - starts_at
+    late = ends_at - request.ends_at if ends_at is not None and request.ends_at is not None else timedelta()
+    if early or late:
+        yield Rounded(starts_early=early, ends_late=late)
+    if clock.mode == "civil" and ends_at is not None:
+        for change in clock.changes(starts_at, ends_at):
+            yield ClockChange(at=change.at.astimezone(clock.where), shift=timedelta(seconds=change.after - change.before))
+    if group:
+        yield Supersedes(group=group)
