@@ -201,10 +201,22 @@ class StayError(RequestError):
     code = "stay_not_changeable"
 
 
+class TokenOutOfStepError(RequestError):
+    """A lock's check value belongs to none of the generations that its token can be in."""
+
+    code = "token_out_of_step"
+
+
 class LedgerError(OfflinepinError):
     """The ledger's file cannot be used. No code was handed out."""
 
     code = "ledger_unusable"
+
+
+class StateError(OfflinepinError):
+    """A lock's stored state cannot be read, or does not fit."""
+
+    code = "invalid_state"
 
 
 # --- codes, calendars, files --------------------------------------------------------------------------------------

@@ -8,19 +8,28 @@ from datetime import UTC, datetime, timedelta
 
 from offlinepin.engine.clock import LockClock, check_aware, zone
 from offlinepin.engine.codec import from_symbols, open_under, seal
-from offlinepin.engine.payload import Grant, candidate_windows, is_time_bound, life
-from offlinepin.engine.profile import Profile
+from offlinepin.engine.payload import Grant, Life, candidate_windows, is_time_bound, life
+from offlinepin.engine.profile import Action, Profile
 from offlinepin.engine.token import DeviceToken
-from offlinepin.errors import ExhaustedError, StayError, VariantError, VariantTakenError
+from offlinepin.errors import (
+    ExhaustedError,
+    RequestError,
+    StayError,
+    TokenOutOfStepError,
+    UnknownKindError,
+    VariantError,
+    VariantTakenError,
+)
 from offlinepin.keys import TokenSource
 from offlinepin.ledger import Ledger, MemoryLedger, Place, RequestKey, Taken
 from offlinepin.matching import Request, match, parse_rounding
-from offlinepin.pin import AccessPin, ClockChange, MustBeUsedBy, Notice, Rounded, Supersedes
+from offlinepin.pin import AccessPin, ClockChange, MustBeUsedBy, Notice, Rounded, ServiceCode, Supersedes
 from offlinepin.provisioning import Provisioning
 from offlinepin.security import require_safe
 from offlinepin.vendor import Vendor, resolve
 
 _CACHED_TOKENS = 4096
+_Moments = tuple[datetime, datetime | None, datetime | None]
 
 
 class Issuer:
@@ -66,7 +75,7 @@ class Issuer:
         supersedes: AccessPin | None = None,
         time_zone: str | None = None,
         request_id: str | None = None,
-        generation: int = 0,
+        generation: int | None = None,
         now: datetime | None = None,
     ) -> AccessPin:
         """Make a code.
@@ -81,7 +90,7 @@ class Issuer:
             supersedes: an earlier code of the same group, which the new one's first use shall end.
             time_zone: the lock's zone, required where its clock is civil and the vendor does not say it.
             request_id: the same id gives the same code again, and never a second one.
-            generation: of the lock's token.
+            generation: of the lock's token; by default the one that the ledger knows.
             now: the present; the system's clock by default.
 
         Raises:
@@ -95,22 +104,101 @@ class Issuer:
         request.check(now)
         clock = self._clock(time_zone)
         token = self._token(device_id, generation)
-        key = None if request_id is None else RequestKey(device_id, request_id, _asked(request, variant, supersedes))
+        key = None if request_id is None else RequestKey(device_id, request_id, self._asked(request, clock, variant, supersedes))
         taken = None if key is None else self.ledger.recall(key)
+        grant = match(self.vendor, clock, request, now).grant if taken is None else self._grant(taken)
+        shown = clock if clock.where is not None else LockClock(clock.mode, starts_at.tzinfo)
+        moments = _moments(shown, life(self.profile, grant))  # refuses what no calendar can write, before a variant is spent
         if taken is None:
-            grant = match(self.vendor, clock, request, now).grant
-            taken = self._take(device_id, token, grant, self._variants(grant, variant, supersedes), key)
-        return self._answer(token, taken, clock, request)
+            taken = self._take(device_id, token, grant, moments, variant, self._variants(device_id, token, grant, variant, supersedes), key)
+        return self._answer(taken, moments, shown, request)
 
-    def provision(self, device_id: str, *, time_zone: str | None = None, generation: int = 0) -> Provisioning:
-        """What is loaded into the lock: its token, the profile, its zone."""
-        return Provisioning(device_id, self._token(device_id, generation), self.profile, time_zone or self.vendor.time_zone)
+    def provision(self, device_id: str, *, time_zone: str | None = None, generation: int | None = None) -> Provisioning:
+        """What is loaded into the lock: its token, the profile, its zone and its keypad."""
+        token = self._token(device_id, generation)
+        return Provisioning(device_id, token, self.profile, self._zone(time_zone), self.vendor.keypad)
+
+    def revoke(self, pin: AccessPin) -> ServiceCode:
+        """A code that kills one code, whenever it is typed while that one could open. ``UnknownKindError`` if the profile has none."""
+        old = self._grant(Taken(_place(pin), pin.variant))
+        name = f"{pin.family}.{pin.kind}"
+        grant = replace(self._service(Action.REVOKE, name), start=old.start, duration=old.duration, variant=old.variant)
+        return self._service_code(pin.device_id, self._token(pin.device_id, pin.generation), grant, None)
+
+    def clear(self, device_id: str, *, time_zone: str | None = None, now: datetime | None = None) -> ServiceCode:
+        """A code that kills every code which starts before the present slot. It can be typed for a day."""
+        return self._timed(device_id, Action.CLEAR, time_zone, now)
+
+    def rotate(self, device_id: str, *, time_zone: str | None = None, now: datetime | None = None) -> ServiceCode:
+        """A code that steps the lock's token: every code and every mark of the old generation is void. It can be typed for a day.
+
+        Tell :meth:`confirm` what check value the lock shows; from then on codes are of the new generation.
+        """
+        return self._timed(device_id, Action.ROTATE, time_zone, now)
+
+    def set_clock(self, device_id: str, *, time_zone: str | None = None, now: datetime | None = None) -> ServiceCode:
+        """A code that sets the lock's clock to ``now``, to the nearest five minutes. Let it be typed then."""
+        return self._timed(device_id, Action.SET_CLOCK, time_zone, now)
+
+    def confirm(self, device_id: str, check_value: str, ahead: int = 16) -> int:
+        """Find the generation that a lock is in by the check value that it shows, and issue for that from now on.
+
+        Raises:
+            TokenOutOfStepError: it is neither the generation that the ledger knows nor one of the next ``ahead``.
+        """
+        known = self.ledger.generation(device_id)
+        for generation in range(known, known + ahead + 1):
+            if self._token(device_id, generation).check_value == check_value.strip().lower():
+                self.ledger.step(device_id, generation)
+                return generation
+        raise TokenOutOfStepError(
+            f"check value {check_value!r} belongs to none of the generations {known} to {known + ahead} of device {device_id!r}"
+        )
+
+    def _timed(self, device_id: str, action: Action, time_zone: str | None, now: datetime | None) -> ServiceCode:
+        now = datetime.now(UTC) if now is None else check_aware(now, "the present")
+        clock, token = self._clock(time_zone), self._token(device_id, None)
+        blank = self._service(action)
+        family, kind = blank.of(self.profile)
+        half = family.slot // 2 if action is Action.SET_CLOCK else 0
+        start = (clock.reading(now) + half) // family.slot
+        return self._service_code(device_id, token, replace(blank, start=start, duration=kind.duration_at(0)), clock)
+
+    def _service(self, action: Action, name: str | None = None) -> Grant:
+        """The service kind with an action, as a blank grant."""
+        for f, family in enumerate(self.profile.families):
+            for k, kind in enumerate(family.kinds):
+                if kind.action is action and name in (None, kind.name):
+                    return Grant(f, k, 0, 0, 0)
+        about = "" if name is None else f" for {name!r}"
+        raise UnknownKindError(f"profile {self.profile.name!r} has no {action} code{about}")
+
+    def _service_code(self, device_id: str, token: DeviceToken, grant: Grant, clock: LockClock | None) -> ServiceCode:
+        _, kind = grant.of(self.profile)
+        held = life(self.profile, grant)
+        timed = clock if is_time_bound(kind.action) else None
+        return ServiceCode(
+            code=seal(self.profile, token, grant),
+            device_id=device_id,
+            action=kind.action,
+            starts_at=timed and timed.first(held.starts),
+            ends_at=None if timed is None or held.ends is None else timed.last(held.ends),
+            check_value=(token.next() if kind.action is Action.ROTATE else token).check_value,
+        )
+
+    def _zone(self, time_zone: str | None) -> str | None:
+        """The zone's name: the vendor's, where its set-up says one, and then no other."""
+        if time_zone is not None and self.vendor.time_zone not in (None, time_zone):
+            raise RequestError(f"vendor {self.vendor.name!r} is set up for time zone {self.vendor.time_zone}, not for {time_zone}")
+        return time_zone or self.vendor.time_zone
 
     def _clock(self, time_zone: str | None) -> LockClock:
-        name = time_zone or self.vendor.time_zone
+        name = self._zone(time_zone)
         return LockClock(self.profile.clock, None if name is None else zone(name))
 
-    def _token(self, device_id: str, generation: int) -> DeviceToken:
+    def _token(self, device_id: str, generation: int | None) -> DeviceToken:
+        if generation is None:
+            generation = self.ledger.generation(device_id)
         found = self._tokens.get((device_id, generation))
         if found is None:
             if len(self._tokens) >= _CACHED_TOKENS:
@@ -118,7 +206,7 @@ class Issuer:
             found = self._tokens[device_id, generation] = self._keys.token(device_id, generation)
         return found
 
-    def _variants(self, grant: Grant, chosen: int | None, supersedes: AccessPin | None) -> range:
+    def _variants(self, device_id: str, token: DeviceToken, grant: Grant, chosen: int | None, supersedes: AccessPin | None) -> range:
         """The variants that may be handed out for a grant."""
         _, kind = grant.of(self.profile)
         if chosen is not None and not 0 <= chosen < kind.variants:
@@ -126,6 +214,11 @@ class Issuer:
         variants = range(kind.variants) if chosen is None else range(chosen, chosen + 1)
         if supersedes is None:
             return variants
+        if (supersedes.device_id, supersedes.generation) != (device_id, token.generation):
+            raise StayError(
+                f"a code of device {device_id!r}, generation {token.generation}, supersedes no code of device "
+                f"{supersedes.device_id!r}, generation {supersedes.generation}"
+            )
         old = self._grant(Taken(_place(supersedes), supersedes.variant))
         _, old_kind = old.of(self.profile)
         if not kind.supersedes or old_kind.supersedes != kind.supersedes:
@@ -134,18 +227,32 @@ class Issuer:
         starts = life(self.profile, grant).starts
         if starts < before:
             raise StayError(f"a code that starts at {starts} s on the lock's clock cannot supersede one that starts later, at {before} s")
-        return variants if starts > before else range(max(variants.start, supersedes.variant + 1), variants.stop)
+        later = range(supersedes.variant + 1, kind.variants) if starts == before else range(kind.variants)
+        if chosen is not None and chosen not in later:
+            raise VariantError(f"variant {chosen} does not come after variant {supersedes.variant}, which it shall supersede")
+        return variants if chosen is not None else later
 
-    def _take(self, device_id: str, token: DeviceToken, grant: Grant, variants: range, key: RequestKey | None) -> Taken:
+    def _take(
+        self,
+        device_id: str,
+        token: DeviceToken,
+        grant: Grant,
+        moments: _Moments,
+        chosen: int | None,
+        variants: range,
+        key: RequestKey | None,
+    ) -> Taken:
         family, kind = grant.of(self.profile)
         place = Place(device_id, token.generation, family.name, kind.name, grant.start, grant.duration)
         taken = self.ledger.take(place, variants, lambda v: self._unambiguous(token, replace(grant, variant=v)), key)
         if taken is not None:
             return taken
-        what = f"kind {kind.name!r}, start {grant.start} and duration {grant.duration} (slots) on device {device_id!r}"
-        if len(variants) == 1 < kind.variants:
+        until = "without an end" if moments[1] is None else f"to {moments[1].isoformat()}"
+        what = f"kind {kind.name!r} from {moments[0].isoformat()} {until} on device {device_id!r}"
+        if chosen is not None and kind.variants > 1:
             raise VariantTakenError(f"variant {variants[0]} of {what} is handed out already, or reads as another code; ask for another")
-        raise ExhaustedError(f"all {kind.variants} variants of {what} are handed out; change the start or the end by one slot")
+        which = f"all {kind.variants} variants" if len(variants) == kind.variants else "all variants after the one to supersede"
+        raise ExhaustedError(f"{which} of {what} are handed out, or read as another code too; change the start or the end by one slot")
 
     def _unambiguous(self, token: DeviceToken, grant: Grant) -> bool:
         """Whether no second reading of the code is valid while the code is alive (format 1, section 8).
@@ -174,23 +281,30 @@ class Issuer:
                     return False
         return True
 
+    def _asked(self, request: Request, clock: LockClock, variant: int | None, supersedes: AccessPin | None) -> str:
+        """What a request asks for, in a text that is the same for the same question."""
+        parts = [moment.astimezone(UTC).isoformat() if moment else "-" for moment in (request.starts_at, request.ends_at)]
+        parts.append(f"profile={self.profile.name}/{self.profile.digest.hex()[:8]}")
+        options = {"kind": request.kind, "level": request.level, "variant": variant, "zone": clock.where if clock.mode == "civil" else None}
+        parts += [f"{name}={value}" for name, value in options.items() if value is not None]
+        if request.one_time:
+            parts.append("one-time")
+        if supersedes is not None:
+            parts.append(f"supersedes={supersedes.kind}/{supersedes.start_slot}/{supersedes.duration}/{supersedes.variant}")
+        return " ".join(parts)
+
     def _grant(self, taken: Taken) -> Grant:
         place = taken.place
         family = self.profile.family_index(place.family)
         return Grant(family, self.profile.kind_index(family, place.kind), place.start, place.duration, taken.variant)
 
-    def _answer(self, token: DeviceToken, taken: Taken, clock: LockClock, request: Request) -> AccessPin:
+    def _answer(self, taken: Taken, moments: _Moments, clock: LockClock, request: Request) -> AccessPin:
         place = taken.place
         grant = self._grant(taken)
         _, kind = grant.of(self.profile)
-        held = life(self.profile, grant)
-        if clock.where is None:
-            clock = LockClock(clock.mode, request.starts_at.tzinfo)
-        starts_at = clock.first(held.starts)
-        ends_at = None if held.ends is None else clock.last(held.ends)
-        use_by = None if held.use_by is None else clock.last(held.use_by)
+        starts_at, ends_at, use_by = moments
         return AccessPin(
-            code=seal(self.profile, token, grant),
+            code=seal(self.profile, self._token(place.device_id, place.generation), grant),
             device_id=place.device_id,
             generation=place.generation,
             vendor=self.vendor.name,
@@ -211,17 +325,13 @@ def _place(pin: AccessPin) -> Place:
     return Place(pin.device_id, pin.generation, pin.family, pin.kind, pin.start_slot, pin.duration)
 
 
-def _asked(request: Request, variant: int | None, supersedes: AccessPin | None) -> str:
-    """What a request asks for, in a text that is the same for the same question."""
-    parts = [f"{moment.astimezone(UTC).isoformat()}" if moment else "-" for moment in (request.starts_at, request.ends_at)]
-    parts += [
-        f"{name}={value}" for name, value in (("kind", request.kind), ("level", request.level), ("variant", variant)) if value is not None
-    ]
-    if request.one_time:
-        parts.append("one-time")
-    if supersedes is not None:
-        parts.append(f"supersedes={supersedes.kind}/{supersedes.start_slot}/{supersedes.duration}/{supersedes.variant}")
-    return " ".join(parts)
+def _moments(clock: LockClock, held: Life) -> _Moments:
+    """Start, end and use-by time of a grant. ``TimeOutOfRangeError`` beyond the year 9999."""
+    return (
+        clock.first(held.starts),
+        None if held.ends is None else clock.last(held.ends),
+        None if held.use_by is None else clock.last(held.use_by),
+    )
 
 
 def _notices(
@@ -229,8 +339,9 @@ def _notices(
 ) -> Iterator[Notice]:
     if use_by is not None:
         yield MustBeUsedBy(use_by=use_by)
-    early = request.starts_at - starts_at
-    late = ends_at - request.ends_at if ends_at is not None and request.ends_at is not None else timedelta()
+    # Two datetimes of one zone would be subtracted as the wall shows them.
+    early = request.starts_at.astimezone(UTC) - starts_at.astimezone(UTC)
+    late = ends_at.astimezone(UTC) - request.ends_at.astimezone(UTC) if ends_at is not None and request.ends_at is not None else timedelta()
     if early or late:
         yield Rounded(starts_early=early, ends_late=late)
     if clock.mode == "civil" and ends_at is not None:

@@ -30,7 +30,7 @@ class TokenSource(Protocol):
 
 
 class _Wrapped(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     offlinepin_key: Literal[1]
     wrap: Literal["aes-kwp"]
@@ -139,6 +139,8 @@ class MasterKey:
             raise UnwrapError(f"this is no wrapped key: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
         if (document.kdf == "none") != (key is not None):
             raise UnwrapError(f"this key was wrapped under a {'given key' if document.kdf == 'none' else 'passphrase'}; give that")
+        if document.n & (document.n - 1):
+            raise UnwrapError(f"this is no wrapped key: n: scrypt's n is a power of two, not {document.n}")
         kek = _wrapping_key(passphrase, key, bytes.fromhex(document.salt), document.n)
         try:
             return cls(aes_key_unwrap_with_padding(kek, bytes.fromhex(document.key)))
@@ -168,7 +170,11 @@ def _wrapping_key(passphrase: str | None, key: bytes | None, salt: bytes, n: int
         raise KeyMaterialError("the passphrase is empty")
     if n & (n - 1) or not 2 <= n <= _SCRYPT_MAX_N:
         raise KeyMaterialError(f"scrypt's n must be a power of two up to {_SCRYPT_MAX_N}, not {n}")
-    return Scrypt(salt=salt, length=32, n=n, r=8, p=1).derive(passphrase.encode())
+    try:
+        secret = passphrase.encode()
+    except UnicodeEncodeError:
+        raise KeyMaterialError("the passphrase holds something that UTF-8 cannot encode") from None
+    return Scrypt(salt=salt, length=32, n=n, r=8, p=1).derive(secret)
 
 
 class ImportedTokens:

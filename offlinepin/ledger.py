@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -65,6 +66,14 @@ class Ledger(Protocol):
         """
         ...
 
+    def generation(self, device_id: str) -> int:
+        """The generation of a device's token; 0 until it was stepped."""
+        ...
+
+    def step(self, device_id: str, generation: int) -> None:
+        """A device's token is of ``generation`` now. A smaller one than before is ignored: nobody can step back."""
+        ...
+
 
 class MemoryLedger:
     """A ledger for tests and single runs: it forgets everything with the process, so a new one repeats codes. Use
@@ -74,6 +83,7 @@ class MemoryLedger:
         self._lock = threading.Lock()
         self._taken: dict[Place, set[int]] = {}
         self._requests: dict[tuple[str, str], tuple[str, Taken]] = {}
+        self._generations: dict[str, int] = {}
 
     def recall(self, request: RequestKey) -> Taken | None:
         """See :meth:`Ledger.recall`."""
@@ -99,6 +109,15 @@ class MemoryLedger:
                     return taken
             return None
 
+    def generation(self, device_id: str) -> int:
+        """See :meth:`Ledger.generation`."""
+        return self._generations.get(device_id, 0)
+
+    def step(self, device_id: str, generation: int) -> None:
+        """See :meth:`Ledger.step`."""
+        with self._lock:
+            self._generations[device_id] = max(generation, self.generation(device_id))
+
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS variants (
@@ -110,6 +129,7 @@ CREATE TABLE IF NOT EXISTS requests (
     generation INTEGER, family TEXT, kind TEXT, start INTEGER, duration INTEGER, variant INTEGER,
     PRIMARY KEY (device_id, request_id)
 ) WITHOUT ROWID, STRICT;
+CREATE TABLE IF NOT EXISTS generations (device_id TEXT PRIMARY KEY, generation INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 """
 
 
@@ -170,6 +190,20 @@ class SqliteLedger:
                     return Taken(place, variant)
             return None
 
+    def generation(self, device_id: str) -> int:
+        """See :meth:`Ledger.generation`."""
+        with self._errors():
+            rows = self._connection().execute("SELECT generation FROM generations WHERE device_id = ?", (device_id,))
+            return max((generation for (generation,) in rows), default=0)
+
+    def step(self, device_id: str, generation: int) -> None:
+        """See :meth:`Ledger.step`."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO generations VALUES (?, ?) ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
+                (device_id, generation),
+            )
+
     def close(self) -> None:
         """Close this thread's connection. The ledger opens another when it is used again."""
         held = self._local.__dict__.pop("held", None)
@@ -180,11 +214,22 @@ class SqliteLedger:
         """This thread's connection; a forked child opens its own, since SQLite's must not cross a fork."""
         held: tuple[int, sqlite3.Connection] | None = getattr(self._local, "held", None)
         if held is None or held[0] != os.getpid():
-            connection = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            held = self._local.held = os.getpid(), connection
+            held = self._local.held = os.getpid(), self._open()
         return held[1]
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None)
+        give_up = time.monotonic() + self._timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                return connection
+            except sqlite3.OperationalError as cause:  # where two make the change to WAL at once, SQLite refuses one without waiting
+                if cause.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    connection.close()
+                    raise
+                time.sleep(0.01)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -193,14 +238,15 @@ class SqliteLedger:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk has rolled it back already
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as cause:
+        except (sqlite3.Error, UnicodeEncodeError) as cause:
             raise LedgerError(f"the ledger {self._path!r} cannot be used: {cause}; no code was handed out") from cause

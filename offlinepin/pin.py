@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from offlinepin.engine.clock import length_in_words
 from offlinepin.engine.codec import grouped
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")  # its own JSON holds computed members, which are computed again
 
 
 class Rounded(_Answer):
@@ -26,13 +27,11 @@ class Rounded(_Answer):
     def message(self) -> str:
         """The notice in words."""
         parts = []
-        for amount, more, less in (
-            (self.starts_early, "begins {} early", "begins {} late"),
-            (self.ends_late, "ends {} late", "ends {} early"),
-        ):
+        for verb, amount, more, less in (("begins", self.starts_early, "before", "after"), ("ends", self.ends_late, "after", "before")):
             if amount:
-                parts.append((more if amount > timedelta() else less).format(abs(amount)))
-        return f"The code {' and '.join(parts)} of the times asked for."
+                words = length_in_words(abs(amount) // timedelta(seconds=1)) if abs(amount) >= timedelta(seconds=1) else "less than 1 s"
+                parts.append(f"{verb} {words} {more if amount > timedelta() else less} the time asked for")
+        return f"The code {' and '.join(parts)}."
 
 
 class MustBeUsedBy(_Answer):
@@ -60,7 +59,8 @@ class ClockChange(_Answer):
     def message(self) -> str:
         """The notice in words."""
         way = "forward" if self.shift > timedelta() else "back"
-        return f"The clocks go {way} by {abs(self.shift)} on {self.at:%Y-%m-%d}; the lock's clock must follow."
+        by = length_in_words(abs(self.shift) // timedelta(seconds=1))
+        return f"The clocks go {way} by {by} on {self.at:%Y-%m-%d}; the lock's clock must follow."
 
 
 class Supersedes(_Answer):
@@ -77,6 +77,30 @@ class Supersedes(_Answer):
 
 
 Notice = Annotated[Rounded | MustBeUsedBy | ClockChange | Supersedes, Field(discriminator="code")]
+
+
+class ServiceCode(_Answer):
+    """A code that is typed at a lock to change the lock (format 1, section 10), not to open it.
+
+    Attributes:
+        code: what is typed. Not shown by ``repr``.
+        action: ``clear``, ``revoke``, ``rotate`` or ``set_clock``.
+        starts_at, ends_at: when it can be typed; ``None`` where no such rule holds.
+        check_value: what the lock shows of its token afterwards.
+    """
+
+    code: str = Field(repr=False)
+    device_id: str
+    action: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    check_value: str
+
+    @computed_field(repr=False)  # type: ignore[prop-decorator]
+    @property
+    def grouped(self) -> str:
+        """The code for reading aloud: groups of three."""
+        return grouped(self.code)
 
 
 class AccessPin(_Answer):

@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from offlinepin.engine.clock import LockClock, zone
 from offlinepin.engine.profile import Profile
 from offlinepin.engine.token import DeviceToken
-from offlinepin.errors import ProvisioningError
+from offlinepin.errors import KeyMaterialError, ProvisioningError
+from offlinepin.keypad import KeypadPolicy
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     offlinepin_provisioning: Literal[1]
     device_id: str
@@ -23,6 +24,7 @@ class _Document(BaseModel):
     generation: int
     check_value: str
     time_zone: str | None
+    keypad: KeypadPolicy
     profile: Profile
 
 
@@ -34,18 +36,24 @@ class Provisioning:
         token: its secret; its generation goes with it.
         profile: its rules.
         time_zone: the zone that its clock keeps, by name; required where the profile's clock is civil.
+        keypad: how its keypad is worked.
 
     Raises:
         UnknownTimeZoneError, TimeZoneRequiredError: the zone is unknown, or missing.
+        ProfileError: the keypad cannot type the profile's codes.
     """
 
-    __slots__ = ("clock", "device_id", "profile", "time_zone", "token")
+    __slots__ = ("clock", "device_id", "keypad", "profile", "time_zone", "token")
 
-    def __init__(self, device_id: str, token: DeviceToken, profile: Profile, time_zone: str | None = None) -> None:
+    def __init__(
+        self, device_id: str, token: DeviceToken, profile: Profile, time_zone: str | None = None, keypad: KeypadPolicy | None = None
+    ) -> None:
         self.device_id = device_id
         self.token = token
         self.profile = profile
         self.time_zone = time_zone
+        self.keypad = KeypadPolicy() if keypad is None else keypad
+        self.keypad.check(profile)
         self.clock = LockClock(profile.clock, None if time_zone is None else zone(time_zone))
 
     def to_json(self) -> str:
@@ -58,6 +66,7 @@ class Provisioning:
                 generation=self.token.generation,
                 check_value=self.token.check_value,
                 time_zone=self.time_zone,
+                keypad=self.keypad,
                 profile=self.profile,
             ).model_dump_json(indent=1)
             + "\n"
@@ -71,14 +80,21 @@ class Provisioning:
         except ValidationError as cause:
             first = cause.errors(include_url=False, include_input=False)[0]
             raise ProvisioningError(f"provisioning member {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-        token = DeviceToken.from_hex(document.token, document.generation)
+        try:
+            token = DeviceToken.from_hex(document.token, document.generation)
+        except KeyMaterialError as cause:
+            raise ProvisioningError(f"provisioning member token or generation: {cause}") from None
         if token.check_value != document.check_value:
             raise ProvisioningError(f"the token's check value is {token.check_value}, not {document.check_value!r} as the document says")
-        return cls(document.device_id, token, document.profile, document.time_zone)
+        return cls(document.device_id, token, document.profile, document.time_zone, document.keypad)
 
     def save(self, path: str | Path) -> None:
-        """Write the document to a file that only its owner may read."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        """Write the document to a file that only its owner may read; an older one of that name is replaced."""
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        except OSError as cause:
+            raise ProvisioningError(f"the provisioning file {str(path)!r} cannot be written: {cause.strerror}") from None
+        Path(path).chmod(0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(self.to_json())
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from offlinepin.engine.profile import Family, Profile
 from offlinepin.errors import OfflinepinError, VendorError
+from offlinepin.keypad import KeypadPolicy
 
 ENTRY_POINT_GROUP: Final = "offlinepin.vendors"
 
@@ -49,6 +50,7 @@ class Vendor:
         family_rounding: by family name.
         only_by_level: families that serve a request only when it names them, such as staff levels.
         time_zone: the zone of a civil clock, when the vendor's set-up says it.
+        keypad: how the keypads of its locks are worked.
         title: one line for lists.
     """
 
@@ -58,6 +60,7 @@ class Vendor:
     family_rounding: Mapping[str, Rounding] = field(default_factory=dict)
     only_by_level: frozenset[str] = frozenset()
     time_zone: str | None = None
+    keypad: KeypadPolicy = field(default_factory=KeypadPolicy)
     title: str = ""
 
     def rounding_of(self, family: Family) -> Rounding:
@@ -98,4 +101,8 @@ def resolve(vendor: str | Vendor | Profile) -> Vendor:
     """A vendor from its name, from a bare profile (requests are rounded outward without a limit), or as it is."""
     if isinstance(vendor, str):
         return load(vendor)
-    return Vendor(vendor.name, vendor) if isinstance(vendor, Profile) else vendor
+    if isinstance(vendor, Profile):
+        return Vendor(vendor.name, vendor)
+    if not isinstance(vendor, Vendor):
+        raise VendorError(f"a vendor is a plug-in's name, a Vendor or a Profile, not a {type(vendor).__name__}")
+    return vendor

@@ -21,7 +21,8 @@ from offlinepin.errors import (
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
 _SECOND: Final = timedelta(seconds=1)
-_STEP: Final = timedelta(days=7)  # shorter than any pause between two changes of a zone's offset since 1970
+_TICK: Final = timedelta.resolution
+_STEP: Final = timedelta(days=6)  # shorter than any pause between two changes of a zone's offset since 1970: 6 d 23 h, Brazil, 2000
 
 
 def zone(name: str) -> tzinfo:
@@ -49,11 +50,16 @@ def check_moment(moment: datetime, what: str) -> datetime:
 
     Raises:
         NaiveDatetimeError: it has no zone.
+        TimeOutOfRangeError: it is beyond the years 1 to 9999 in UTC.
         NonexistentTimeError: its local time is skipped by its zone.
         AmbiguousTimeError: its local time happens twice and ``fold`` is 0, which is also what a caller leaves unsaid. Give the
             moment in UTC or with a fixed offset, or set ``fold=1`` for the second.
     """
     check_aware(moment, what)
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise TimeOutOfRangeError(f"{what} {moment.isoformat()} is beyond the years 1 to 9999 in UTC") from None
     if not isinstance(moment.tzinfo, timezone):
         first, second = moment.replace(fold=0).utcoffset(), moment.replace(fold=1).utcoffset()
         if first != second and first is not None and second is not None:
@@ -75,6 +81,23 @@ def _refuse(moment: datetime, what: str, first: timedelta, second: timedelta) ->
 def local(day: date, at: time, where: tzinfo, what: str) -> datetime:
     """The moment of a wall-clock time on a day in a zone; refused if it happens never or twice."""
     return check_moment(datetime.combine(day, at, where), what)
+
+
+def length_in_words(seconds: int) -> str:
+    """A length of time in the largest units that express it exactly: ``3 d 2 h``."""
+    parts = []
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts) or "0 s"
+
+
+def _in(where: tzinfo | None, moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(where)
+    except OverflowError:
+        raise TimeOutOfRangeError(f"{moment.isoformat()} is beyond the years 1 to 9999 in {where}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +128,16 @@ class LockClock:
         """The whole seconds that the clock shows at a moment."""
         if self.mode == "utc":
             return (moment - EPOCH) // _SECOND
-        return (moment.astimezone(self.where).replace(tzinfo=None) - _NAIVE_EPOCH) // _SECOND
+        return (_in(self.where, moment).replace(tzinfo=None) - _NAIVE_EPOCH) // _SECOND
 
     def span(self, start: datetime, end: datetime | None) -> tuple[int, int | None]:
         """The smallest [from, to) of readings that covers every moment of [start, end), a repeated hour included."""
         low = self.reading(start)
         if end is None:
             return low, None
-        high = self.reading(end) + (1 if end.microsecond else 0)
-        for change in self.changes(start, end) if self.mode == "civil" else ():
+        final = end - _TICK
+        high = self.reading(final) + 1
+        for change in self.changes(start, final) if self.mode == "civil" else ():
             if change.after < change.before:
                 low, high = min(low, change.after), max(high, change.before)
         return low, high
@@ -135,6 +159,8 @@ class LockClock:
             moment = either[fold]
             if either[0] != either[1] and self.reading(either[0]) != seconds:  # skipped: the clock jumps over it
                 moment = self._change(either[0], either[1]).at
+            elif fold and self.reading(moment - _SECOND) >= seconds:  # the clocks go back to just here: it was reached for good before
+                moment = either[0]
             return moment.astimezone(self.where)
         except (OverflowError, ValueError):
             raise TimeOutOfRangeError(f"{seconds} s on the lock's clock is beyond the years 1970 to 9999") from None
@@ -144,7 +170,7 @@ class LockClock:
         found: list[Change] = []
         if self.where is None or isinstance(self.where, timezone):
             return found
-        low, end = start.astimezone(UTC), end.astimezone(UTC)
+        low, end = _in(UTC, start), _in(UTC, end)
         while low < end:
             high = min(end, low + _STEP) if low.year < 9999 else end
             if self._offset(low) != self._offset(high):
@@ -153,7 +179,7 @@ class LockClock:
         return found
 
     def _offset(self, moment: datetime) -> timedelta:
-        return moment.astimezone(self.where).utcoffset() or timedelta()
+        return _in(self.where, moment).utcoffset() or timedelta()
 
     def _change(self, low: datetime, high: datetime) -> Change:
         """The one change in (low, high], to the second, by bisection."""

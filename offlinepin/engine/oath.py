@@ -4,14 +4,13 @@ Verifying returns the step that matched and the state to store, so that no passw
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, cast
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
-from offlinepin.engine.clock import EPOCH, check_moment
+from offlinepin.engine.clock import EPOCH, check_aware
 from offlinepin.errors import OathError
 
 Algorithm = Literal["sha1", "sha256", "sha512"]
@@ -74,9 +73,9 @@ class Hotp:
 
     def _search(self, password: str, state: int, steps: range) -> OathResult:
         """Compare with every step, in constant time each, so that the time taken tells nothing."""
-        matched = None
+        matched, typed = None, password.encode(errors="replace")
         for step in steps:
-            if hmac.compare_digest(self.at(step).encode(), password.encode()) and matched is None:
+            if hmac.compare_digest(self.at(step).encode(), typed) and matched is None:
                 matched = step
         return OathResult(matched, state if matched is None else matched + 1)
 
@@ -114,7 +113,7 @@ class Totp:
 
     def step(self, moment: datetime) -> int:
         """The time step of an aware datetime."""
-        return int((check_moment(moment, "the time") - EPOCH).total_seconds() // self.period)
+        return (check_aware(moment, "the time") - EPOCH) // timedelta(seconds=1) // self.period
 
     def at(self, moment: datetime) -> str:
         """The password at an aware datetime."""
@@ -131,6 +130,8 @@ class Totp:
 
 
 def _uri(otp: Hotp | Totp, kind: str, account: str, issuer: str | None, more: dict[str, str]) -> str:
+    if ":" in account + (issuer or ""):
+        raise OathError("neither the account nor the issuer of an OATH URI can hold a colon: it is what stands between them")
     label = quote(f"{issuer}:{account}" if issuer else account, safe="@:")
     secret = base64.b32encode(otp.secret).decode().rstrip("=")
     query = {"secret": secret, **({"issuer": issuer} if issuer else {}), "algorithm": otp.algorithm.upper()}
@@ -149,7 +150,10 @@ class OathAccount:
 
 def parse_uri(uri: str) -> OathAccount:
     """Read an ``otpauth://`` URI. ``OathError`` says which part is wrong; it never repeats the secret."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as cause:
+        raise OathError(f"this is no OATH URI: {cause}") from None
     if parts.scheme != "otpauth" or parts.netloc not in ("hotp", "totp"):
         raise OathError("an OATH URI begins with otpauth://hotp/ or otpauth://totp/")
     query = {name.lower(): values[-1] for name, values in parse_qs(parts.query).items()}
@@ -162,7 +166,10 @@ def parse_uri(uri: str) -> OathAccount:
         otp = Hotp(secret, digits, cast(Algorithm, algorithm))
     else:
         otp = Totp(secret, digits, cast(Algorithm, algorithm), period)
-    return OathAccount(otp, account.strip(), query.get("issuer") or label_issuer or None, _number(query, "counter", 0))
+    counter = _number(query, "counter", 0)
+    if counter >= 2**64:
+        raise OathError(f"counter in an OATH URI is 0 to 2^64 - 1, not {counter}")
+    return OathAccount(otp, account.strip(), query.get("issuer") or label_issuer or None, counter)
 
 
 def _number(query: dict[str, str], name: str, default: int) -> int:
@@ -175,8 +182,8 @@ def _number(query: dict[str, str], name: str, default: int) -> int:
 def _secret(text: str) -> bytes:
     if not text:
         raise OathError("the OATH URI has no secret")
-    plain = text.replace(" ", "").upper().rstrip("=")
+    plain = text.replace(" ", "").rstrip("=")
     try:
-        return base64.b32decode(plain + "=" * (-len(plain) % 8))
-    except binascii.Error:
+        return base64.b32decode(plain + "=" * (-len(plain) % 8), casefold=True)
+    except ValueError:  # binascii.Error is one, and so is the refusal of what is not ASCII
         raise OathError("the secret in the OATH URI is not base32 (A to Z and 2 to 7)") from None

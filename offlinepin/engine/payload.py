@@ -80,17 +80,13 @@ def life(profile: Profile, grant: Grant) -> Life:
     )
 
 
-def reach(family: Family, tolerance: int) -> tuple[int, int]:
-    """``(earliest, latest)`` in seconds: at time t a fresh code can be valid only if its slot begins in (t − earliest, t + latest]."""
-    earliest = latest = 0
-    for kind in family.kinds:
-        latest = max(latest, tolerance - kind.opens)
-        lasting = kind.longest_to(kind.activation) if kind.activation else max(r[-1] for r in kind.ranges)
-        if lasting:
-            earliest = max(earliest, lasting * family.slot + kind.closes + tolerance)
-        if any(kind.lapses(r[-1]) for r in kind.ranges) or kind.endless:
-            earliest = max(earliest, kind.opens + kind.activation * family.slot)
-    return earliest, latest
+def reach(family: Family, kind: Kind, tolerance: int) -> tuple[int, int]:
+    """``(earliest, latest)`` in seconds: at t a kind has fresh codes in just the slots that begin in (t − earliest, t + latest]."""
+    lasting = kind.longest_to(kind.activation) if kind.activation else max(r[-1] for r in kind.ranges)
+    ends = [lasting * family.slot + kind.closes + tolerance] if lasting else []
+    if any(kind.lapses(r[-1]) for r in kind.ranges) or kind.endless:
+        ends.append(kind.opens + kind.activation * family.slot)
+    return max(ends), tolerance - kind.opens
 
 
 def candidate_windows(family: Family, first: int, last: int, tolerance: int) -> range:
@@ -98,17 +94,20 @@ def candidate_windows(family: Family, first: int, last: int, tolerance: int) -> 
     if family.sets_clock:
         window = first // (family.slot * family.window)
         return range(window, last // (family.slot * family.window) + 2)
-    earliest, latest = reach(family, tolerance)
-    oldest = (first - earliest) // family.slot + 1
-    newest = (last + latest) // family.slot
-    return range(max(0, oldest // family.window), min(newest // family.window, 2**32 - 1) + 1)
+    reaches = [reach(family, kind, tolerance) for kind in family.kinds]
+    slots = [s for e, n in reaches if (s := range(max(0, (first - e) // family.slot + 1), (last + n) // family.slot + 1))]
+    if not slots:
+        return range(0)
+    oldest, newest = min(s[0] for s in slots), max(s[-1] for s in slots)
+    return range(oldest // family.window, min(newest // family.window, 2**32 - 1) + 1)
 
 
 def most_windows(family: Family, tolerance: int) -> int:
     """An upper bound of how many windows :func:`candidate_windows` names at one instant: what an entry can cost a lock."""
     if family.sets_clock:
         return 2
-    earliest, latest = reach(family, tolerance)
+    reaches = [reach(family, kind, tolerance) for kind in family.kinds]
+    earliest, latest = max(e for e, _ in reaches), max(n for _, n in reaches)
     starts = (earliest + latest - 1) // family.slot + 1
     return (starts + family.window - 2) // family.window + 1
 

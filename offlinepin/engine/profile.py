@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -22,6 +23,13 @@ CLOCK_SLOT: Final = 300
 CLOCK_WINDOW: Final = 2**22
 MAX_DURATIONS: Final = 65_536
 _SAFE = 2**53 - 1  # RFC 8785 writes numbers as IEEE doubles: larger integers have no canonical form
+
+
+def _distinct_members(members: list[tuple[str, Any]]) -> None:
+    """Refuse an object that names a member twice: it has no canonical form (RFC 8785, section 3.1)."""
+    for name, count in Counter(name for name, _ in members).items():
+        if count > 1:
+            raise ProfileError(name, "an object names it twice")
 
 
 def _printable(text: str) -> str:
@@ -222,11 +230,12 @@ class Profile(_Document):
         Raises:
             ProfileError: the document is no JSON, has the wrong shape, or breaks a rule; ``member`` is the path.
         """
-        if isinstance(document, Mapping):
-            try:
-                document = json.dumps(document)
-            except (TypeError, ValueError) as cause:
-                raise ProfileError("", f"the document is no JSON: {cause}") from None
+        try:
+            if isinstance(document, Mapping):
+                document = json.dumps(dict(document))
+            json.loads(document, object_pairs_hook=_distinct_members)
+        except (TypeError, ValueError, RecursionError) as cause:
+            raise ProfileError("", f"the document is no JSON: {cause}") from None
         try:
             return cls.model_validate_json(document)
         except ValidationError as cause:
@@ -240,6 +249,10 @@ class Profile(_Document):
     def load(cls, path: str | Path) -> Profile:
         """Read a profile document from a file of JSON."""
         return cls.parse(Path(path).read_bytes())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Profile:  # noqa: ARG002 - nothing is mutable
+        """A copy with members changed, checked as any document is, and with a digest of its own."""
+        return Profile(**{**{name: getattr(self, name) for name in Profile.model_fields}, **(update or {})})
 
     @model_validator(mode="after")
     def _valid(self) -> Profile:

@@ -60,6 +60,8 @@ class DeviceToken:
             raise DeviceIdError(f"a device id must be text that UTF-8 can encode, not {device_id!r}") from cause
         if not 1 <= len(name) <= 64:
             raise DeviceIdError(f"a device id must be 1 to 64 bytes of UTF-8; {device_id!r} has {len(name)}")
+        if not 0 <= generation < 2**32:
+            raise KeyMaterialError(f"a generation is 0 to 2^32 - 1, not {generation}")
         token = cls(kdf(master, b"opin token", name))
         for _ in range(generation):
             token = token.next()

@@ -7,12 +7,15 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from offlinepin.engine.codec import claim, open_under
 from offlinepin.engine.payload import Grant, candidate_windows, is_time_bound, life
 from offlinepin.engine.profile import Action, Profile
 from offlinepin.engine.token import DeviceToken
 from offlinepin.lock.state import Remembered, State
+
+PERSONAL_LENGTH: Final = 6
 
 
 class Reason(StrEnum):
@@ -63,7 +66,9 @@ class Decision:
         return self.action in (Action.UNLOCK, Action.PASSAGE)
 
 
-def decide(profile: Profile, token: DeviceToken, state: State, now: int | None, uptime: int, typed: str) -> tuple[Decision, State]:
+def decide(
+    profile: Profile, token: DeviceToken, state: State, now: int | None, uptime: int, typed: str, *, masked: bool = False
+) -> tuple[Decision, State]:
     """Decide on one entry.
 
     A lock that can lose its power goes through the same steps one by one: :func:`admit`, commit, :func:`judge`, commit and read
@@ -76,18 +81,21 @@ def decide(profile: Profile, token: DeviceToken, state: State, now: int | None, 
         now: what its clock shows, in seconds (``utc`` or ``civil`` as the profile says); ``None`` when the clock is lost.
         uptime: whole seconds since power-up; nobody can set it.
         typed: the keys pressed, prefix included and nothing else.
+        masked: whether the end of what was typed counts, so that masking digits may come before a code.
 
     Returns:
         The decision and the state after it. An accepted ``rotate`` code's state belongs to ``token.next()``.
     """
-    refusal, charged = admit(profile, token, state, now, uptime, typed)
+    refusal, charged = admit(profile, token, state, now, uptime, typed, masked=masked)
     if refusal is not None:
         return refusal, charged
-    decision, judged = judge(profile, token, charged, now, typed)
+    decision, judged = judge(profile, token, charged, now, typed, masked=masked)
     return decision, settle(state, judged) if decision.opened else judged
 
 
-def admit(profile: Profile, token: DeviceToken, state: State, now: int | None, uptime: int, typed: str) -> tuple[Decision | None, State]:
+def admit(
+    profile: Profile, token: DeviceToken, state: State, now: int | None, uptime: int, typed: str, *, masked: bool = False
+) -> tuple[Decision | None, State]:
     """Steps 1 to 4: refuse without a charge, or charge one failure. The state returned is to be committed before anything is deciphered."""
     since = state.charged_at if state.charged_at is not None and state.charged_at <= uptime else 0
     elapsed = uptime - since
@@ -95,10 +103,10 @@ def admit(profile: Profile, token: DeviceToken, state: State, now: int | None, u
     wait = lockout.wait(state.failures) - elapsed
     if wait > 0:
         return Decision(Reason.THROTTLED, wait=wait), state
-    claimed = claim(profile, typed)
-    if claimed is None:
+    claimed = _claims(profile, state, typed, masked)
+    if not claimed:
         return Decision(Reason.MALFORMED), state
-    if now is None and not profile.families[claimed[0]].sets_clock:
+    if now is None and not any(c.number is not None and profile.families[c.family].sets_clock for c in claimed):
         return Decision(Reason.CLOCK_LOST), state
     if state.refused is not None and hmac.compare_digest(state.refused, token.tag(typed)):
         return None, state
@@ -106,21 +114,25 @@ def admit(profile: Profile, token: DeviceToken, state: State, now: int | None, u
     return None, replace(state, failures=left + 1, charged_at=uptime)
 
 
-def judge(profile: Profile, token: DeviceToken, state: State, now: int | None, typed: str) -> tuple[Decision, State]:
+def judge(
+    profile: Profile, token: DeviceToken, state: State, now: int | None, typed: str, *, masked: bool = False
+) -> tuple[Decision, State]:
     """Steps 5 to 7 up to the bolt: decipher, give a reason, and if it is ``opened`` make the marks. ``state`` is the charged one."""
     t = state.floor if now is None else max(now, state.floor)
-    tag = token.tag(typed)
-    tidy = state.forget(profile, t)
+    # What has ended behind t may be forgotten only by a code that moves the floor there: the others work when the clock is wrong, too.
+    behind_t, behind_floor = state.forget(profile, t), state.forget(profile, state.floor)
     best = Decision(Reason.UNKNOWN)
-    known: Remembered | None = None
-    for grant, held in _readings(profile, token, state, t, typed, tag):
-        reason = _reason(profile, tidy, grant, held, t)
+    chosen: _Reading | None = None
+    for reading in _readings(profile, token, state, t, _claims(profile, state, typed, masked)):
+        if now is None and not is_clock_code(profile, reading.grant):
+            continue
+        reason = _reason(profile, behind_t if _moves_floor(profile, reading) else behind_floor, reading, t)
         if _RANK[reason] < _RANK[best.reason]:
-            best, known = Decision(reason, grant), held
-    if best.grant is None or not best.opened:
-        return best, replace(state, refused=tag)
-    _, kind = best.grant.of(profile)
-    return replace(best, action=kind.action), _use(profile, tidy, best.grant, known, tag, t)
+            best, chosen = Decision(reason, reading.grant), reading
+    if chosen is None or not best.opened:
+        return best, replace(state, refused=token.tag(typed))
+    _, kind = chosen.grant.of(profile)
+    return replace(best, action=kind.action), _use(profile, behind_t if _moves_floor(profile, chosen) else behind_floor, chosen, t)
 
 
 def settle(before: State, after: State) -> State:
@@ -128,55 +140,106 @@ def settle(before: State, after: State) -> State:
     return replace(after, failures=before.failures, charged_at=before.charged_at)
 
 
-def _readings(
-    profile: Profile, token: DeviceToken, state: State, t: int, typed: str, tag: bytes
-) -> Iterator[tuple[Grant, Remembered | None]]:
-    """Every reading of a text, the remembered one first. Does the same work whatever was typed: all windows, all tags."""
-    claimed = claim(profile, typed)
-    assert claimed is not None  # admit() lets no other text through
-    index, number = claimed
-    known = None
-    for held in state.remembered:
-        if hmac.compare_digest(held.tag, tag):
-            known = held
-    windows = set(_windows(profile, state, index, t))
-    deciphered = [open_under(profile, token, index, window, number) for window in sorted(windows)]
-    if known is not None:
-        yield known.grant, known
-    for grant in deciphered:
-        if grant is not None and (known is None or grant != known.grant):
-            yield grant, None
+def is_clock_code(profile: Profile, grant: Grant) -> bool:
+    """Whether a grant is one of the clock family, which works without a clock."""
+    return profile.families[grant.family].sets_clock
+
+
+def choose_personal(profile: Profile, token: DeviceToken, state: State, grant: Grant, typed: str) -> State:
+    """The state after the holder of ``grant``, whose code has just opened, chose a personal code of 6 symbols that no family claims.
+
+    It stands in for the code until that ends; the code itself goes on working, and an earlier personal code does not.
+    """
+    if len(typed) != PERSONAL_LENGTH or claim(profile, typed) is not None or any(c not in profile.alphabet for c in typed):
+        return state
+    ends = next((r.ends for r in state.remembered if r.grant == grant), life(profile, grant).ends)
+    return replace(state, personal=Remembered(token.tag(typed), grant, ends))
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A text that may be a code: its family and number, or for a personal code no number."""
+
+    text: str
+    family: int = 0
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a text means; ``held`` if the lock knows it from memory; ``tag`` by which it would be remembered."""
+
+    grant: Grant
+    held: Remembered | None
+    tag: bytes
+
+
+def _claims(profile: Profile, state: State, typed: str, masked: bool) -> list[_Claim]:
+    """The codes that a text may be: one at most, or with masking one for each length that it can end in."""
+    lengths = sorted({family.total_length for family in profile.families}, reverse=True) if masked else [len(typed)]
+    texts = [typed[len(typed) - length :] for length in lengths if length <= len(typed)]
+    found = [_Claim(text, *claimed) for text in texts if (claimed := claim(profile, text)) is not None]
+    if not found and state.personal is not None and len(typed) == PERSONAL_LENGTH:
+        found.append(_Claim(typed))
+    return found
+
+
+def _readings(profile: Profile, token: DeviceToken, state: State, t: int, claimed: list[_Claim]) -> Iterator[_Reading]:
+    """Every reading, the remembered ones first. Does the same work whatever was typed: all windows, all tags."""
+    for text in claimed:
+        tag = token.tag(text.text)
+        known = None
+        for held in state.remembered if text.number is not None else (state.personal,):
+            if held is not None and hmac.compare_digest(held.tag, tag):
+                known = held
+        if known is not None:
+            yield _Reading(known.grant, known, tag)
+        if text.number is None:
+            continue
+        windows = sorted(set(_windows(profile, state, text.family, t)))
+        for grant in [open_under(profile, token, text.family, window, text.number) for window in windows]:
+            if grant is not None and (known is None or grant != known.grant):
+                yield _Reading(grant, None, tag)
 
 
 def _windows(profile: Profile, state: State, index: int, t: int) -> Iterator[int]:
     """The windows to try: those of a fresh code, and for a family that revokes those of the codes remembered."""
     family = profile.families[index]
     tolerance = profile.lock.tolerance
-    if any(kind.action is Action.REVOKE for kind in family.kinds):
-        for held in state.remembered:
-            yield held.grant.start // family.window
-        for kind in family.kinds:
-            if kind.action is Action.REVOKE:
-                yield from candidate_windows(profile.families[profile.revocable(kind)[0]], t, t, tolerance)
-    yield from candidate_windows(family, t, t, tolerance)
+    for kind in family.kinds:
+        if kind.action is Action.REVOKE:
+            about, _ = profile.revocable(kind)
+            yield from candidate_windows(profile.families[about], t, t, tolerance)
+            yield from (held.grant.start // family.window for held in state.remembered if held.grant.family == about)
+    at = state.floor if family.sets_clock else t  # a clock that needs to be set may show anything
+    yield from candidate_windows(family, at, at, tolerance)
 
 
-def _reason(profile: Profile, state: State, grant: Grant, held: Remembered | None, t: int) -> Reason:
+def _moves_floor(profile: Profile, reading: _Reading) -> bool:
+    """Whether the lock learns from a code what time it is at least: it opened, so its time has come and is not over.
+
+    A remembered code without an end opens under any clock, and a service code without a time rule, too: those say nothing.
+    """
+    _, kind = reading.grant.of(profile)
+    return is_time_bound(kind.action) and (reading.held is None or reading.grant.duration > 0)
+
+
+def _reason(profile: Profile, state: State, reading: _Reading, t: int) -> Reason:
     """The reason for one reading, in the page's order."""
+    grant, held = reading.grant, reading.held
     _, kind = grant.of(profile)
     times = life(profile, grant)
     tolerance = profile.lock.tolerance
-    newest = state.superseded_below(kind.supersedes) if kind.supersedes else None
-    if grant in state.revoked or (kind.action in (Action.UNLOCK, Action.PASSAGE) and times.starts < state.cleared):
+    if grant in state.revoked or state.is_cleared(profile, grant):
         return Reason.REVOKED
-    if newest is not None and (times.starts, grant.variant) < newest:
+    if state.is_superseded(profile, grant):
         return Reason.SUPERSEDED
     if grant in state.marks:
         return Reason.USED
     if kind.action is Action.SET_CLOCK:
         return Reason.OPENED if times.starts > state.floor else Reason.EXPIRED
     if kind.action is Action.REVOKE:
-        return Reason.OPENED
+        return Reason.OPENED if state.can_revoke(_target(profile, grant)) else Reason.FULL
     if t < times.starts - tolerance:
         return Reason.TOO_EARLY
     if held is None and times.use_by is not None and t >= times.use_by:
@@ -191,21 +254,23 @@ def _reason(profile: Profile, state: State, grant: Grant, held: Remembered | Non
     return Reason.OPENED
 
 
-def _use(profile: Profile, state: State, grant: Grant, held: Remembered | None, tag: bytes, t: int) -> State:
+def _use(profile: Profile, state: State, reading: _Reading, t: int) -> State:
     """The state after a code was accepted, its charge not yet given back."""
+    grant = reading.grant
     _, kind = grant.of(profile)
     times = life(profile, grant)
-    if is_time_bound(kind.action):
+    if _moves_floor(profile, reading):
         state = replace(state, floor=t)
     if kind.uses and is_time_bound(kind.action):
         state = replace(state, marks=state.marks | {grant})
-    if held is None and kind.remembers(grant.duration):
+    if reading.held is None and kind.remembers(grant.duration):
         ends = [end for end in (times.ends, t + kind.linger if kind.linger else None) if end is not None]
-        state = replace(state, remembered=(*state.remembered, Remembered(tag, grant, min(ends, default=None))))
+        state = replace(state, remembered=(*state.remembered, Remembered(reading.tag, grant, min(ends, default=None))))
     if kind.supersedes:
         group = kind.supersedes
         newest = max((times.starts, grant.variant), state.superseded_below(group) or (0, 0))
-        state = replace(state, supersede=(*(s for s in state.supersede if s[0] != group), (group, *newest)))
+        others = [s for s in state.supersede if s[0] != group]
+        state = replace(state, supersede=tuple(sorted([*others, (group, *newest)])))
     return _act(profile, state, grant, times.starts, t)
 
 
@@ -222,8 +287,13 @@ def _act(profile: Profile, state: State, grant: Grant, starts: int, t: int) -> S
         case Action.ROTATE:
             return State(generation=state.generation + 1, floor=t, failures=state.failures, charged_at=state.charged_at)
         case Action.REVOKE:
-            family, about = profile.revocable(kind)
-            target = replace(grant, family=family, kind=about)
-            return replace(state, revoked=state.revoked | {target}).forget(profile, t)
+            return replace(state, revoked=state.revoked | {_target(profile, grant)}).forget(profile, state.floor)
         case _:
             return state
+
+
+def _target(profile: Profile, grant: Grant) -> Grant:
+    """The code that a revoke code is about: the same start, duration and variant, of the family and kind that it is named after."""
+    _, kind = grant.of(profile)
+    family, about = profile.revocable(kind)
+    return replace(grant, family=family, kind=about)

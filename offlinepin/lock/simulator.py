@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from offlinepin.engine.clock import check_aware
 from offlinepin.engine.codec import ungrouped
@@ -11,6 +11,8 @@ from offlinepin.errors import InvalidCodeError
 from offlinepin.lock.decide import Decision, decide
 from offlinepin.lock.state import State
 from offlinepin.provisioning import Provisioning
+
+_SECOND = timedelta(seconds=1)
 
 
 class Lock:
@@ -41,17 +43,17 @@ class Lock:
             uptime: seconds since power-up; by default it advances with ``now``.
             clock_lost: whether the lock has lost its clock.
         """
-        now = datetime.now(UTC) if now is None else now
-        reading = self.provisioning.clock.reading(check_aware(now, "the present"))
-        if uptime is None:
-            uptime = self._uptime + (max(0, int((now - self._seen).total_seconds())) if self._seen else 0)
-        self._uptime, self._seen = uptime, now
+        now = datetime.now(UTC) if now is None else check_aware(now, "the present").astimezone(UTC)
+        reading = self.provisioning.clock.reading(now)
+        gone = timedelta() if self._seen is None else max(timedelta(), now - self._seen)
+        self._uptime = self._uptime + gone // _SECOND if uptime is None else uptime
+        self._seen = now - gone % _SECOND
         profile = self.provisioning.profile
         try:
             typed = ungrouped(profile, code)
         except InvalidCodeError:
             typed = ""  # no family claims it
-        decision, self.state = decide(profile, self.token, self.state, None if clock_lost else reading, uptime, typed)
+        decision, self.state = decide(profile, self.token, self.state, None if clock_lost else reading, self._uptime, typed)
         if decision.action is Action.ROTATE:
             self.token = self.token.next()
         return decision

@@ -72,11 +72,14 @@ class AlgoPinApi:
         variants = profile.families[0].kinds[profile.kind_index(0, kind)].variants
         if variance is not None and not 1 <= variance <= variants:
             raise VariantError(f"the variance of kind {kind!r} is 1 to {variants}, not {variance}; it is no length of time")
+        # Whole days from one time of day to the same are an hour more when the clocks go back in between: the day after holds that hour.
+        over_change = ends_at is not None and starts_at.time() == ends_at.time() and starts_at.utcoffset() != ends_at.utcoffset()
         pin = self._issuer.issue(
             device_id,
             starts_at,
             ends_at,
             kind=kind,
+            max_time_rounding="1d" if kind == "daily" and over_change else None,
             variant=None if variance is None else variance - 1,
             request_id=None
             if variance is None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from importlib.resources import files
 
 from offlinepin import Profile, Vendor
 from offlinepin.errors import VendorError
+from offlinepin.keypad import KeypadPolicy
+from offlinepin.service import with_service_codes
 from offlinepin.vendor import Rounding
 
 
@@ -24,6 +27,6 @@ def vendor(digits: int = 9) -> Vendor:
     if digits == 10:
         text = text.replace('"igloo-9"', '"igloo-10"').replace('"length": 9', '"length": 10')
     rounding = Rounding(usual=timedelta(hours=1), most=timedelta(days=1))
-    return Vendor(
-        "igloo", Profile.parse(text), rounding, title=f"Igloo-style algoPINs: {digits} digits, hourly, daily, one-time, permanent"
-    )
+    title = f"Igloo-style algoPINs: {digits} digits, hourly, daily, one-time, permanent"
+    profile = Profile.parse(with_service_codes(json.loads(text)))
+    return Vendor("igloo", profile, rounding, keypad=KeypadPolicy(masking=True), title=title)

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from offlinepin import Profile, Vendor
 from offlinepin.errors import LevelError
+from offlinepin.keypad import KeypadPolicy
+from offlinepin.service import with_service_codes
 from offlinepin.vendor import Rounding
 from offlinepin_oracode.time_of_day import TimeOfDay
 
@@ -97,28 +99,34 @@ def vendor(levels: Iterable[UserLevel] = DEFAULT_LEVELS, digits: int = 9) -> Ven
     if digits not in (8, 9):
         raise LevelError(f"an Oracode-style code has 8 or 9 digits, prefix included, not {digits}")
     levels = tuple(levels)
+    for level in levels:
+        if not level.name.isascii() or not level.name.isprintable():
+            raise LevelError(f"a level's name is 1 to 64 printable ASCII characters, not {level.name!r}")
     if not levels:
         raise LevelError("a door needs at least one user level")
     zones = sorted({t.zone for level in levels for t in level.times if t.zone is not None})
     if len(zones) > 1:
         raise LevelError(f"all levels of a door share its zone, but they name {', '.join(zones)}")
-    profile = Profile.parse(
-        {
-            "offlinepin": 1,
-            "name": f"oracode-{digits}",
-            "alphabet": "0123456789",
-            "clock": "civil",
-            "families": [_family(level, digits) for level in levels],
-            "lock": {"tolerance": 600, "capacity": 32, "lockout": {"free": 4, "delay": 60, "growth": 2, "cap": 3600, "leak": 14400}},
-        }
-    )
+    document = {
+        "offlinepin": 1,
+        "name": f"oracode-{digits}",
+        "alphabet": "0123456789",
+        "clock": "civil",
+        "families": [_family(level, digits) for level in levels],
+        "lock": {"tolerance": 600, "capacity": 32, "lockout": {"free": 4, "delay": 60, "growth": 2, "cap": 3600, "leak": 14400}},
+    }
+    profile = Profile.parse(with_service_codes(document))
     return Vendor(
         "oracode",
         profile,
         Rounding(usual=_HOUR, most=_HOUR, nearest=True),
-        {level.name: Rounding(usual=_HOUR, most=timedelta(days=1)) for level in levels if level.is_24_hour or level.is_in_hours_only},
+        {level.name: Rounding(usual=_HOUR, most=timedelta(days=1)) for level in levels if level.is_24_hour or level.is_master},
         frozenset(level.name for level in levels if level.is_in_hours_only or level.is_master),
         time_zone=zones[0] if zones else None,
+        keypad=KeypadPolicy(
+            personal=tuple(level.name for level in levels if "personal_code" in level.privileges),
+            passage=tuple(level.name for level in levels if "passage_mode" in level.privileges),
+        ),
         title=f"Oracode-style user levels: {digits} digits, dates, check-in and check-out times",
     )
 
@@ -132,8 +140,8 @@ def _family(level: UserLevel, digits: int) -> dict[str, Any]:
             raise LevelError(
                 f"level {level.name!r} opens in its hours only, so {level.check_in_time} must be before {level.check_out_time}"
             )
-        hours, opens, closes = [check_in, check_out], 0, 0
-    elif level.is_24_hour or level.is_master:
+        hours = [check_in, check_out]
+    if level.is_24_hour or level.is_master:
         opens = closes = 0
     elif check_out > check_in:  # a day level: one day is from check-in to check-out of the same day
         closes = check_out - _DAY
@@ -157,7 +165,7 @@ def _family(level: UserLevel, digits: int) -> dict[str, Any]:
                 "closes": closes,
                 "hours": hours,
                 "weekdays": 127,
-                "supersedes": level.name,
+                "supersedes": "" if level.is_in_hours_only or level.is_master else level.name,
             }
         ],
     }

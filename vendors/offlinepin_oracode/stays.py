@@ -6,12 +6,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from offlinepin import AccessPin, Issuer
+from offlinepin.engine.clock import check_moment
+from offlinepin.engine.profile import Action
 from offlinepin.errors import LevelError, StayError
 from offlinepin_oracode.levels import DEFAULT_LEVELS, UserLevel
 
@@ -53,8 +55,12 @@ class Stay:
 
     @property
     def is_overridable(self) -> bool:
-        """Whether another code can follow: the last variant is not spent, and the stay is not cancelled."""
-        return not self.is_cancelled and self.pin.variant < self.level.overrides - 1
+        """Whether another code can follow and end this one: the last variant is not spent, and the stay is not cancelled.
+
+        Codes of staff, maintenance and master levels are several people's, so that none of them ends another.
+        """
+        shared = self.level.is_in_hours_only or self.level.is_master
+        return not self.is_cancelled and not shared and self.pin.variant < self.level.overrides - 1
 
     @property
     def is_extendable(self) -> bool:
@@ -97,9 +103,11 @@ class Stays:
         self._issuer = issuer
         self._levels = {level.name: level for level in levels}
         self._site_name = site_name
-        missing = set(self._levels) - {family.name for family in issuer.profile.families}
-        if missing:
+        there = {family.name for family in issuer.profile.families if family.kinds[0].action is Action.UNLOCK}
+        if missing := set(self._levels) - there:
             raise LevelError(f"the issuer's profile {issuer.profile.name!r} has no level {', '.join(sorted(missing))}")
+        if unknown := there - set(self._levels):  # a stay could fall to one of them
+            raise LevelError(f"the issuer's profile {issuer.profile.name!r} has more levels: give {', '.join(sorted(unknown))}, too")
 
     def open(self, device_id: str, starts_at: datetime, ends_at: datetime | None, **options: Any) -> Stay:
         """A new stay. ``options`` are those of :meth:`offlinepin.Issuer.issue`: level, time_zone, request_id, now and so on.
@@ -118,6 +126,7 @@ class Stays:
 
     def extend(self, stay: Stay, ends_at: datetime, **options: Any) -> Stay:
         """A code with a later end, which supersedes the one before it."""
+        check_moment(ends_at, "the end")
         if stay.pin.ends_at is not None and ends_at <= stay.pin.ends_at:
             raise StayError(f"a stay is extended to a time after its end {stay.pin.ends_at.isoformat()}, not to {ends_at.isoformat()}")
         return self._next(stay, "extended", stay.is_extendable, stay.pin.starts_at, ends_at, options)
@@ -125,8 +134,10 @@ class Stays:
     def early_check_in(self, stay: Stay, starts_at: datetime, **options: Any) -> Stay:
         """A code that holds from the level's check-in time on or before ``starts_at``.
 
-        It starts earlier than the code before it, so it cannot supersede that one: both open in the time they share.
+        It starts earlier than the code before it, so it cannot supersede that one: both open in the time they share, until the first
+        use of the later one ends the earlier one.
         """
+        starts_at = check_moment(starts_at, "the start").astimezone(stay.pin.starts_at.tzinfo)  # days on the wall, not 24 hours each
         if starts_at >= stay.pin.starts_at:
             raise StayError(f"an early check-in is before {stay.pin.starts_at.isoformat()}, not at {starts_at.isoformat()}")
         days = -((starts_at - stay.pin.starts_at) // _DAY)
@@ -153,8 +164,8 @@ class Stays:
             raise StayError(f"stay {stay.stay_id} (level {stay.level.name!r}) cannot be {what}: {why}")
         pin = self._issuer.issue(
             stay.pin.device_id,
-            starts_at,
-            ends_at,
+            starts_at.astimezone(UTC),  # a code's own times are certain, also in a repeated hour
+            ends_at and ends_at.astimezone(UTC),
             level=stay.level.name,
             one_time=stay.pin.one_time,
             generation=stay.pin.generation,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from offlinepin.engine.clock import zone
 from offlinepin.errors import LevelError, UnknownTimeZoneError
 
-_FORM = re.compile(r"(\d\d):(\d\d)(?::(\d\d))?(Z|[+-]\d\d:\d\d)?(?:\[([^\]]+)\])?")
+_FORM = re.compile(r"(\d\d):(\d\d)(?::(\d\d))?(Z|[+-]\d\d:\d\d)?(?:\[([^\]]+)\])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

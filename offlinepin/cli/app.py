@@ -1,0 +1,24 @@
+"""The commands and their order in the help."""
+
+from __future__ import annotations
+
+import typer
+
+from offlinepin.cli import checking, issuing, keys, listing, vectors
+
+app = typer.Typer(
+    name="offlinepin",
+    help="Door codes that a lock checks without a network: make keys, issue codes, check them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a traceback with local variables could show a key
+    rich_markup_mode="rich",
+)
+app.add_typer(keys.group, name="key")
+app.command("vendors")(listing.vendors)
+app.command("profile")(listing.profile)
+app.command("report")(listing.report)
+app.command("provision")(keys.provision)
+app.command("issue")(issuing.issue)
+app.command("check")(checking.check)
+app.add_typer(vectors.group, name="vectors")
