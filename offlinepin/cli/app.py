@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from offlinepin.cli import checking, issuing, keys, listing, vectors
+from offlinepin.cli import checking, issuing, keys, listing, reporting, vectors
 
 app = typer.Typer(
     name="offlinepin",
@@ -17,7 +17,7 @@ app = typer.Typer(
 app.add_typer(keys.group, name="key")
 app.command("vendors")(listing.vendors)
 app.command("profile")(listing.profile)
-app.command("report")(listing.report)
+app.command("report")(reporting.report)
 app.command("provision")(keys.provision)
 app.command("issue")(issuing.issue)
 app.command("check")(checking.check)

@@ -1,4 +1,4 @@
-"""``vendors``, ``profile`` and ``report``: what there is to choose from, its rules, and how safe it is."""
+"""``vendors`` and ``profile``: what there is to choose from, and its rules."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import typer
 
 from offlinepin.cli import options
 from offlinepin.cli.show import FAILED, complain, fill, plainly, show, table
-from offlinepin.engine.profile import Family, Kind, Profile
+from offlinepin.engine.profile import Family, Kind
 from offlinepin.errors import VendorError
-from offlinepin.security import WORST_ODDS, FamilyOdds, profile_odds
 from offlinepin.vendor import discover, load
 
 ProfileName = Annotated[str, typer.Argument(help="An installed vendor's name, or the path of a profile document (JSON).")]
@@ -97,33 +96,3 @@ def _shift(seconds: int) -> str:
 
 def _clock(seconds: int) -> str:
     return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}"
-
-
-@plainly
-def report(name: ProfileName) -> None:
-    """Show how safe a vendor or a profile document is: how many codes are live at the worst instant, and the odds of a guess.
-
-    Example: offlinepin report igloo
-    """
-    found = options.find_vendor(name).profile
-    show(f"{found.name}: a guess opens with live codes / all codes; no cipher changes that.")
-    for odds in profile_odds(found):
-        rows = [(kind, f"{live:,}") for kind, live in odds.by_kind.items()]
-        rows += [("remembered by the lock", f"{odds.remembered:,}"), ("together", f"{odds.live + odds.remembered:,}")]
-        show(fill(table(f"{odds.family}: {odds.codes:,} codes", "Live codes", "Number>"), rows), f"{_verdict(found, odds)}\n")
-
-
-def _verdict(profile: Profile, odds: FamilyOdds) -> str:
-    live = odds.live + odds.remembered
-    length = profile.families[profile.family_index(odds.family)].length
-    digits = ", ".join(f"{_digits(profile.radix, live * goal)} for 1 in {goal:,}" for goal in (1000, 1_000_000))
-    weak = " WEAK: it is used only with --allow-weak." if odds.odds > WORST_ODDS else ""
-    return f"A guess opens with 1 in {odds.one_in:,.0f}.{weak} Sealed symbols: {length}; needed: {digits}."
-
-
-def _digits(radix: int, codes: int) -> int:
-    """The fewest symbols that give ``codes`` codes."""
-    length = 1
-    while radix**length < codes:
-        length += 1
-    return length

@@ -147,9 +147,10 @@ class Kind(_Document):
     def remembers(self, duration: int) -> bool:
         """Whether the lock must remember such a code at its first use (format 1, section 9).
 
-        A single-use code is spent by then: its mark says all there is to know.
+        A single-use code is spent by then: its mark says all there is to know. Service codes are never remembered.
         """
-        return self.uses == 0 and (self.linger > 0 or self.lapses(duration))
+        opens = self.action in (Action.UNLOCK, Action.PASSAGE)
+        return opens and self.uses == 0 and (self.linger > 0 or self.lapses(duration))
 
     def open_at(self, t: int) -> bool:
         """Whether ``hours`` and ``weekdays`` admit t, in seconds of the profile's clock (day 0 was a Thursday)."""

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from offlinepin import MasterKey, Profile, security, vectors
 from offlinepin.cli.app import app
+from offlinepin.report import report
 from offlinepin.vendor import discover, load
 
 OFFLINEPIN = Path(sys.executable).with_name("offlinepin")
@@ -150,26 +151,32 @@ def test_every_rule_of_a_kind_is_in_the_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["igloo", "oracode", "standard"])
 def test_the_report_shows_the_live_codes_and_odds_of_every_family_as_the_library_reckons_them(name: str) -> None:
-    status, out, _ = run("report", name, COLUMNS="200")
+    status, out, _ = run("report", name, "--format", "json")
     assert status == 0
-    assert "WEAK" not in out
+    shown = {family["family"]: family for family in (*json.loads(out)["families"], *json.loads(out)["services"])}
     for odds in security.profile_odds(load(name).profile):
-        assert f"{odds.family}: {odds.codes:,} codes" in out
-        assert f"1 in {odds.one_in:,.0f}." in out
-        assert all(re.search(rf"{re.escape(kind)} +{live:,}", out) for kind, live in odds.by_kind.items())
+        found = shown[odds.family]
+        assert (found["live"], found["remembered"], found["codes"]) == (odds.live, odds.remembered, odds.codes)
+        assert found["odds"] == pytest.approx(odds.odds)
 
 
-def test_the_report_of_a_weak_profile_says_so_and_names_the_symbols_needed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--length", "11"), ("--tolerance", "60"), ("--format", "html")])
+def test_the_report_is_what_the_library_makes_of_the_same_question(options: tuple[str, ...]) -> None:
+    status, out, _ = run("report", "igloo", *options, COLUMNS="80")
+    asked = dict(zip(options[::2], options[1::2], strict=True))
+    made = report("igloo", length=11 if "--length" in asked else None, tolerance=60 if "--tolerance" in asked else None)
+    assert status == 0
+    assert out.strip() == (made.html() if "--format" in asked else made.text(80)).strip()
+
+
+def test_the_report_of_a_weak_profile_says_what_length_would_do(tmp_path: Path) -> None:
     document = json.loads(FORMAT_1.read_text())["sets"][0]["profile"]
     document["families"][0] |= {"length": 6, "window": 100}
     path = tmp_path / "weak.json"
     path.write_text(json.dumps(document))
     status, out, _ = run("report", str(path))
-    live = security.family_odds(Profile.parse(document), Profile.parse(document).families[0])
-    needed = {goal: len(str((live.live + live.remembered) * goal - 1)) for goal in (1000, 1_000_000)}
     assert status == 0
-    assert "WEAK" in out
-    assert f"needed: {needed[1000]} for 1 in 1,000, {needed[1_000_000]} for 1 in 1,000,000" in re.sub(r"\s+", " ", out)
+    assert re.search(r"it takes\s+\d+\s+sealed\s+symbols\s+instead\s+of\s+6", out)
 
 
 @pytest.mark.parametrize("command", ["profile", "report"])
