@@ -12,6 +12,7 @@ from offlinepin.engine.payload import Grant, Life, candidate_windows, is_time_bo
 from offlinepin.engine.profile import Action, Profile
 from offlinepin.engine.token import DeviceToken
 from offlinepin.errors import (
+    AmbiguousTimeError,
     ExhaustedError,
     RequestError,
     StayError,
@@ -160,8 +161,15 @@ class Issuer:
         clock, token = self._clock(time_zone), self._token(device_id, None)
         blank = self._service(action)
         family, kind = blank.of(self.profile)
-        half = family.slot // 2 if action is Action.SET_CLOCK else 0
-        start = (clock.reading(now) + half) // family.slot
+        half = timedelta(seconds=family.slot // 2 if action is Action.SET_CLOCK else 0)
+        start = clock.reading(now.astimezone(UTC) + half) // family.slot
+        if action is Action.SET_CLOCK:
+            either = [moment(start * family.slot + 1).astimezone(UTC) for moment in (clock.first, clock.last)]
+            if either[0] != either[1]:
+                raise AmbiguousTimeError(
+                    f"the lock's clock shows {clock.first(start * family.slot):%H:%M} twice today, and a code cannot say which it "
+                    f"means; make one {either[1] - either[0]} later"
+                )
         return self._service_code(device_id, token, replace(blank, start=start, duration=kind.duration_at(0)), clock)
 
     def _service(self, action: Action, name: str | None = None) -> Grant:

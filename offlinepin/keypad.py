@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from offlinepin.engine.profile import Profile
 from offlinepin.errors import ProfileError
+
+PERSONAL_LENGTH: Final = 6  # keys of a personal code
 
 
 class KeypadPolicy(BaseModel):
@@ -48,8 +50,17 @@ class KeypadPolicy(BaseModel):
         longest = max(family.total_length for family in profile.families)
         if longest > self.max_keys:
             raise ProfileError("keypad.max_keys", f"codes of profile {profile.name!r} have up to {longest} keys, not {self.max_keys}")
-        for member, names in (("personal", self.personal), ("passage", self.passage)):
-            for name in names:
-                profile.family_index(name)
-            if member == "personal" and names and any(family.total_length == 6 for family in profile.families):
-                raise ProfileError("keypad.personal", "a family has codes of six keys, which personal codes could be taken for")
+        for name in (*self.personal, *self.passage):
+            profile.family_index(name)
+        if self.personal:
+            self._check_personal(profile)
+
+    def _check_personal(self, profile: Profile) -> None:
+        if self.max_keys < PERSONAL_LENGTH:
+            raise ProfileError("keypad.max_keys", f"a personal code has {PERSONAL_LENGTH} keys, an entry at most {self.max_keys}")
+        for family in profile.families:
+            length = family.total_length
+            if length == PERSONAL_LENGTH or (self.masking and length < PERSONAL_LENGTH):
+                raise ProfileError(
+                    "keypad.personal", f"personal codes could be taken for the codes of {length} keys of family {family.name!r}"
+                )

@@ -7,9 +7,10 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -66,6 +67,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def take_many(self, places: Sequence[Place], variants: Sequence[range], usable: Callable[[int, int], bool]) -> list[Taken | None]:
+        """What :meth:`take` gives for each place in turn, all or none. ``usable`` gets index and variant."""
+        ...
+
     def generation(self, device_id: str) -> int:
         """The generation of a device's token; 0 until it was stepped."""
         ...
@@ -99,15 +104,23 @@ class MemoryLedger:
         with self._lock:
             if request is not None and (before := self.recall(request)) is not None:
                 return before
-            used = self._taken.setdefault(place, set())
-            for variant in variants:
-                if variant not in used and usable(variant):
-                    used.add(variant)
-                    taken = Taken(place, variant)
-                    if request is not None:
-                        self._requests[request.device_id, request.request_id] = request.asked, taken
-                    return taken
-            return None
+            taken = self._first(place, variants, usable)
+            if request is not None and taken is not None:
+                self._requests[request.device_id, request.request_id] = request.asked, taken
+            return taken
+
+    def take_many(self, places: Sequence[Place], variants: Sequence[range], usable: Callable[[int, int], bool]) -> list[Taken | None]:
+        """See :meth:`Ledger.take_many`."""
+        with self._lock:
+            return [self._first(place, variants[i], partial(usable, i)) for i, place in enumerate(places)]
+
+    def _first(self, place: Place, variants: range, usable: Callable[[int], bool]) -> Taken | None:
+        used = self._taken.setdefault(place, set())
+        for variant in variants:
+            if variant not in used and usable(variant):
+                used.add(variant)
+                return Taken(place, variant)
+        return None
 
     def generation(self, device_id: str) -> int:
         """See :meth:`Ledger.generation`."""
@@ -174,21 +187,18 @@ class SqliteLedger:
         with self._transaction() as connection:
             if request is not None and (before := self.recall(request)) is not None:
                 return before
-            rows = connection.execute(
-                "SELECT variant FROM variants WHERE (device_id, generation, family, kind, start, duration) = (?, ?, ?, ?, ?, ?)",
-                astuple(place),
-            )
-            used = {variant for (variant,) in rows}
-            for variant in variants:
-                if variant not in used and usable(variant):
-                    connection.execute("INSERT INTO variants VALUES (?, ?, ?, ?, ?, ?, ?)", (*astuple(place), variant))
-                    if request is not None:
-                        connection.execute(
-                            "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                            (place.device_id, request.request_id, request.asked, *astuple(place)[1:], variant),
-                        )
-                    return Taken(place, variant)
-            return None
+            taken = _first(connection, place, variants, usable)
+            if request is not None and taken is not None:
+                connection.execute(
+                    "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (place.device_id, request.request_id, request.asked, *_values(place)[1:], taken.variant),
+                )
+            return taken
+
+    def take_many(self, places: Sequence[Place], variants: Sequence[range], usable: Callable[[int, int], bool]) -> list[Taken | None]:
+        """See :meth:`Ledger.take_many`."""
+        with self._transaction() as connection:
+            return [_first(connection, place, variants[i], partial(usable, i)) for i, place in enumerate(places)]
 
     def generation(self, device_id: str) -> int:
         """See :meth:`Ledger.generation`."""
@@ -250,3 +260,21 @@ class SqliteLedger:
             yield
         except (sqlite3.Error, UnicodeEncodeError) as cause:
             raise LedgerError(f"the ledger {self._path!r} cannot be used: {cause}; no code was handed out") from cause
+
+
+def _values(place: Place) -> tuple[str | int, ...]:
+    return place.device_id, place.generation, place.family, place.kind, place.start, place.duration
+
+
+def _first(connection: sqlite3.Connection, place: Place, variants: range, usable: Callable[[int], bool]) -> Taken | None:
+    """Take the first free and usable variant, within a transaction."""
+    values = _values(place)
+    rows = connection.execute(
+        "SELECT variant FROM variants WHERE (device_id, generation, family, kind, start, duration) = (?, ?, ?, ?, ?, ?)", values
+    )
+    used = {variant for (variant,) in rows}
+    for variant in variants:
+        if variant not in used and usable(variant):
+            connection.execute("INSERT INTO variants VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, variant))
+            return Taken(place, variant)
+    return None

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from offlinepin.engine.profile import CLOCK_SLOT, CLOCK_WINDOW, DAY
+from offlinepin.errors import ProfileError
 
 CODES: Final = 10**13  # at least so many codes has a family of service codes: a revocation can be read under every remembered window
-VALID_SECONDS: Final = DAY  # how long a clear or rotate code can be typed
+VALID_SECONDS: Final = DAY  # how long a clear or rotate code can be typed, at least
+_OPENING: Final = ("unlock", "passage")
 
 
 def with_service_codes(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,17 +26,22 @@ def with_service_codes(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     alphabet = document["alphabet"]
     families = list(document["families"])
-    grids = list(dict.fromkeys((family["slot"], family["window"]) for family in families))
+    opening = [family for family in families if any(kind["action"] in _OPENING for kind in family["kinds"])]
+    grids = list(dict.fromkeys((family["slot"], family["window"]) for family in opening))
+    if len(grids) >= len(alphabet):
+        raise ProfileError(
+            "families", f"service codes of {len(grids)} pairs of slot and window need {len(grids) + 1} keys, not {len(alphabet)}"
+        )
     length = next(n for n in range(1, 64) if len(alphabet) ** n >= CODES)
     added = []
     for i, (slot, window) in enumerate(grids):
-        kinds = [_kind(action, action, [[max(1, VALID_SECONDS // slot), 0, 1]]) for action in ("clear", "rotate")] if i == 0 else []
+        kinds = [_kind(action, action, [[VALID_SECONDS // slot + 1, 0, 1]]) for action in ("clear", "rotate")] if i == 0 else []
         kinds += [
             _kind(f"{family['name']}.{kind['name']}", "revoke", kind["durations"], kind["variants"], kind["activation"])
             for family in families
             if (family["slot"], family["window"]) == (slot, window)
             for kind in family["kinds"]
-            if kind["action"] in ("unlock", "passage")
+            if kind["action"] in _OPENING
         ]
         name = "service" if i == 0 else f"service-{i + 1}"
         added.append(_family(name, alphabet[i], length, slot, window, kinds))

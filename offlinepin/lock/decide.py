@@ -7,15 +7,13 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
 
 from offlinepin.engine.codec import claim, open_under
 from offlinepin.engine.payload import Grant, candidate_windows, is_time_bound, life
 from offlinepin.engine.profile import Action, Profile
 from offlinepin.engine.token import DeviceToken
+from offlinepin.keypad import PERSONAL_LENGTH
 from offlinepin.lock.state import Remembered, State
-
-PERSONAL_LENGTH: Final = 6
 
 
 class Reason(StrEnum):
@@ -148,9 +146,11 @@ def is_clock_code(profile: Profile, grant: Grant) -> bool:
 def choose_personal(profile: Profile, token: DeviceToken, state: State, grant: Grant, typed: str) -> State:
     """The state after the holder of ``grant``, whose code has just opened, chose a personal code of 6 symbols that no family claims.
 
-    It stands in for the code until that ends; the code itself goes on working, and an earlier personal code does not.
+    It stands in for the code until that ends; the code itself goes on working, and an earlier personal code does not. A single-use code
+    is spent by then, so nothing stands in for it.
     """
-    if len(typed) != PERSONAL_LENGTH or claim(profile, typed) is not None or any(c not in profile.alphabet for c in typed):
+    _, kind = grant.of(profile)
+    if kind.uses or len(typed) != PERSONAL_LENGTH or claim(profile, typed) is not None or any(c not in profile.alphabet for c in typed):
         return state
     ends = next((r.ends for r in state.remembered if r.grant == grant), life(profile, grant).ends)
     return replace(state, personal=Remembered(token.tag(typed), grant, ends))
@@ -281,7 +281,7 @@ def _act(profile: Profile, state: State, grant: Grant, starts: int, t: int) -> S
         case Action.PASSAGE:
             return replace(state, passage=not state.passage)
         case Action.CLEAR:
-            return replace(state, cleared=max(state.cleared, starts))
+            return replace(state, cleared=max(state.cleared, starts), passage=False)
         case Action.SET_CLOCK:
             return replace(state, floor=starts)
         case Action.ROTATE:

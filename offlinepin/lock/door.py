@@ -4,7 +4,7 @@ The order of its steps is the firmware's: charge, commit, judge, commit and read
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from offlinepin.engine.profile import Action
 from offlinepin.engine.token import KEY_BYTES, DeviceToken
@@ -54,7 +54,7 @@ class Door:
     def power_up(self, at: datetime) -> None:
         """The power comes (back): read the state from flash, and start the uptime."""
         self.token = self._provisioned
-        self._up_since = at
+        self._up_since = at.astimezone(UTC)  # one zone's times differ by what its wall clocks show
         self._followed: tuple[Decision, int] | None = None
         self.keypad.discard()
         self._journal = Journal(self.flash, self._size)
@@ -76,12 +76,12 @@ class Door:
         if shown is None:
             raise StateError("the lock's state is damaged and its clock is lost; it must be provisioned again")
         begun = max(shown, self.state.floor) + self.profile.lock.tolerance + 1
-        self.state = replace(self.state, cleared=max(self.state.cleared, begun))
+        self.state = replace(self.state, cleared=max(self.state.cleared, begun), passage=False)
         self._commit(self.state, self.token)
 
     def uptime(self, at: datetime) -> int:
         """Whole seconds since the power came."""
-        return max(0, int((at - self._up_since).total_seconds()))
+        return max(0, int((at.astimezone(UTC) - self._up_since).total_seconds()))
 
     def press(self, keys: str, at: datetime) -> list[Decision]:
         """Press keys one after the other; a decision for every entry that they end.

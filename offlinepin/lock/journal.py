@@ -15,6 +15,8 @@ from offlinepin.lock.flash import WORD, Flash
 _MAGIC: Final = b"oPj\x01"
 _HEAD: Final = 3 * WORD  # magic, sequence, and the image's size
 _ROOM: Final = 64  # bytes that must be left for changes
+_MOST: Final = 0xFF00  # bytes of an image: places and lengths in a record have two bytes
+_DONE: Final = bytes(WORD)  # behind a record's check value: a bit of that which is wrong is then age, not a cut
 
 
 class Condition(StrEnum):
@@ -29,16 +31,22 @@ class Condition(StrEnum):
 class _Bank:
     """What a scan of one bank found.
 
-    ``end`` is where the next record goes; ``closed`` says that nothing more can be written there; ``unfinished`` that its snapshot
-    was never completed.
+    ``end`` is where the next record goes; ``closed`` says that nothing more can be written there; ``retired`` that a newer snapshot
+    took over; ``unfinished`` that its snapshot may never have been completed; ``undone`` where the latest record's last word is missing.
     """
 
     sequence: int = -1
     image: bytes = b""
     end: int = 0
     closed: bool = False
+    retired: bool = False
     unfinished: bool = False
+    undone: int | None = None
     damaged: bool = False
+
+    def keeps(self, image: bytes, sequence: int) -> bool:
+        """Whether this is what was to be written, and can be gone on with."""
+        return self.image == image and self.sequence == sequence and not self.closed
 
 
 class Journal:
@@ -53,6 +61,8 @@ class Journal:
     """
 
     def __init__(self, flash: Flash, size: int) -> None:
+        if size > _MOST:
+            raise StateError(f"a journal keeps at most {_MOST} bytes, not {size}")
         self._flash = flash
         self._size = size
         self._bank_pages = flash.pages // 2
@@ -67,8 +77,11 @@ class Journal:
         self.condition = Condition.DAMAGED if self._now.damaged else Condition.SOUND
         if self._now.sequence < 0:
             self.condition = Condition.EMPTY if all(bank.unfinished for bank in banks) else Condition.DAMAGED
-        elif banks[1 - self._bank].sequence >= 0:
+            return
+        if not banks[1 - self._bank].retired:
             self._retire(1 - self._bank)  # the power went before this was done
+        if self._now.undone is not None:
+            self._flash.write(self._now.undone, _DONE)  # nor was this
 
     def commit(self, image: bytes) -> None:
         """Make ``image`` what is kept, and read it back. It is kept once this returns; after a power cut it is kept whole or not at all.
@@ -80,8 +93,8 @@ class Journal:
             raise StateError(f"this journal keeps {self._size} bytes, not {len(image)}")
         if image == self.image and not self._now.closed:
             return
-        record = _record(self.image, image) if self._now.sequence >= 0 else b""
-        fits = record and not self._now.closed and self._now.end + len(record) + WORD <= self._bank_bytes
+        record = _record(self._now.image, image) if self._now.sequence >= 0 else b""
+        fits = record and not self._now.closed and self._now.end + len(record) + 2 * WORD <= self._bank_bytes
         if not (fits and self._append(record, image)) and not self._snapshot(image):
             raise StateError("the state does not read back as it was written; the flash is worn out")
         self.image = image
@@ -89,8 +102,10 @@ class Journal:
     def _append(self, record: bytes, image: bytes) -> bool:
         end = self._now.end
         self._now.closed = True  # until it is whole: a driver that fails half-way must start a new snapshot
-        self._write(self._bank * self._bank_bytes + end, record + _check(record, self._now.sequence, end))
-        return self._reads_back(self._bank, self._now.sequence, image)
+        sequence = self._now.sequence
+        self._write(self._bank * self._bank_bytes + end, record + _check(record, sequence, end) + _DONE)
+        self._now = self._scan(self._bank)
+        return self._now.keeps(image, sequence)
 
     def _snapshot(self, image: bytes) -> bool:
         """Write the whole image into the other bank. The one in use stays valid until the new one's last word is written."""
@@ -101,16 +116,13 @@ class Journal:
         head = _MAGIC + sequence.to_bytes(WORD, "big") + self._size.to_bytes(WORD, "big")
         body = head + image.ljust(_padded(self._size), b"\0")
         self._write(bank * self._bank_bytes, body + zlib.crc32(body).to_bytes(WORD, "big"))
-        old, self._bank = self._bank, bank
-        if not self._reads_back(bank, sequence, image):
+        found = self._scan(bank)
+        if not found.keeps(image, sequence):
+            self._now.closed = True  # what is there stays in use for reading
             return False
-        if not first:
-            self._retire(old)
+        self._bank, self._now = bank, found
+        self._retire(1 - bank)  # the first snapshot too: it says that there has been one
         return True
-
-    def _reads_back(self, bank: int, sequence: int, image: bytes) -> bool:
-        self._now = self._scan(bank)
-        return self._now.image == image and self._now.sequence == sequence and not self._now.closed
 
     def _retire(self, bank: int) -> None:
         """Make a bank's snapshot invalid, so that it can never be taken for the newest when that one ages."""
@@ -127,28 +139,26 @@ class Journal:
         body, check = data[:end], int.from_bytes(data[end : end + WORD], "big")
         end += WORD
         if not body.startswith(_MAGIC) or check != zlib.crc32(body):
-            return _Bank(unfinished=_may_be_torn(check, zlib.crc32(body)), closed=True)
+            retired = not any(data[:WORD])
+            return _Bank(closed=True, retired=retired, unfinished=not retired and len(data.rstrip(b"\xff")) <= end)
         found = _Bank(int.from_bytes(body[WORD : 2 * WORD], "big"), image=body[_HEAD : _HEAD + self._size])
         last = len(data.rstrip(b"\xff"))  # what is written ends here
         while end < last:
             record = _whole(data, end, found.sequence)
             if record is None:
                 found.closed = True
-                found.damaged = not _is_torn(data, end, last, found.sequence)
+                found.damaged = not _is_torn(data, end, last)
                 break
             found.image = _changed(found.image, record)
-            end += len(record) + WORD
+            end += len(record) + 2 * WORD
+            if any(data[end - WORD : end]) and last <= end:
+                found.undone = bank * self._bank_bytes + end - WORD
         found.end = end
         return found
 
 
 def _padded(size: int) -> int:
     return -(-size // WORD) * WORD
-
-
-def _may_be_torn(found: int, meant: int) -> bool:
-    """Whether a word is blank, or one whose writing was cut: no bit is clear that should be set."""
-    return found & meant == meant
 
 
 def _check(record: bytes, sequence: int, place: int) -> bytes:
@@ -168,18 +178,14 @@ def _whole(data: bytes, at: int, sequence: int) -> bytes | None:
     return record if whole else None
 
 
-def _is_torn(data: bytes, at: int, last: int, sequence: int) -> bool:
+def _is_torn(data: bytes, at: int, last: int) -> bool:
     """Whether a power cut explains a record that is not whole: nothing is written behind the word that was being written."""
     if last <= at + WORD:
         return True
     length = int.from_bytes(data[at : at + 2], "big")
     if length < WORD or data[at : at + WORD] != _head(length):
         return False
-    if last <= at + length:
-        return True
-    check = int.from_bytes(data[at + length : at + length + WORD], "big")
-    meant = int.from_bytes(_check(data[at : at + length], sequence, at), "big")
-    return last <= at + length + WORD and _may_be_torn(check, meant)
+    return last <= at + length + WORD  # the word behind the check value says that the check value was written in full
 
 
 def _record(old: bytes, new: bytes) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from offlinepin.engine.payload import Grant, life
-from offlinepin.engine.profile import Profile
+from offlinepin.engine.profile import Kind, Profile
 from offlinepin.errors import ProfileError, StateError
 from offlinepin.lock.state import MAX_REVOKED, Remembered, State
 
@@ -18,6 +18,7 @@ FIXED_LIMIT: Final = 256  # bytes without the remembered codes
 ENTRY: Final = 16  # bytes of a remembered code: its tag and 64 bits
 _HEADER: Final = 18
 _PERSONAL: Final = ENTRY
+_MOST_SUPERSEDING: Final = 2**24  # variants: three bytes
 _TIME_BITS: Final = 33  # starts before the year 2242, whatever the slot
 
 
@@ -78,6 +79,9 @@ class Layout:
         widest = max(field.width for field in self._fields)
         if widest + self._kind_bits + 1 > 64:
             raise ProfileError("families", f"a remembered code needs {widest + self._kind_bits + 1} bits, at most 64 are allowed")
+        most = max((kind.variants for family in profile.families for kind in family.kinds if kind.supersedes), default=0)
+        if most > _MOST_SUPERSEDING:
+            raise ProfileError("families", f"a superseding kind has {most} variants, at most {_MOST_SUPERSEDING} are allowed")
 
     def encode(self, state: State) -> bytes:
         """The image of a state; what is volatile (the uptime of the last charge, the text refused last) is not in it."""
@@ -222,9 +226,15 @@ def _kinds(profile: Profile) -> Iterator[tuple[int, int]]:
             yield f, k
 
 
+def _extremes(kind: Kind) -> set[int]:
+    """Durations of which one can be fresh for as long as any: the ends of the ranges, and the longest that does not lapse."""
+    longest = kind.longest_to(kind.activation)
+    return {d for r in kind.ranges for d in (r[0], r[-1])} | ({longest} if longest is not None else set())
+
+
 def _field(profile: Profile, f: int, k: int) -> _Field:
     family, kind = profile.families[f], profile.families[f].kinds[k]
-    longest = max((life(profile, Grant(f, k, 0, r[-1], 0)).fresh_until(0) for r in kind.ranges), default=0) - kind.opens
+    longest = max(life(profile, Grant(f, k, 0, d, 0)).fresh_until(0) for d in _extremes(kind)) - kind.opens
     end = longest + kind.linger + 2 * profile.lock.tolerance + 2 if kind.linger else 0
     return _Field(
         f,
@@ -241,6 +251,6 @@ def _marks(profile: Profile, f: int, k: int) -> _Marks:
     if kind.supersedes:
         return _Marks(f, k, 0, kind.duration_count)
     tolerance = profile.lock.tolerance
-    lives = [life(profile, Grant(f, k, 0, d, 0)).fresh_until(tolerance) for r in kind.ranges for d in (r[0], r[-1])]
+    lives = [life(profile, Grant(f, k, 0, d, 0)).fresh_until(tolerance) for d in _extremes(kind)]
     starts = (max(lives) + tolerance - kind.opens - 1) // family.slot + 1
     return _Marks(f, k, starts, starts * kind.size_per_slot)

@@ -74,7 +74,12 @@ class State:
             marks=frozenset(g for g in self.marks if life(profile, g).fresh_until(tolerance) > t and not self.is_superseded(profile, g)),
             remembered=remembered,
             personal=self.personal if self.personal and (self.personal.ends is None or self.personal.ends + tolerance > t) else None,
-            revoked=frozenset(g for g in self.revoked if g in held or life(profile, g).fresh_until(tolerance) > t),
+            revoked=frozenset(
+                g
+                for g in self.revoked
+                if g in held
+                or not (self.is_cleared(profile, g) or self.is_superseded(profile, g) or life(profile, g).fresh_until(tolerance) <= t)
+            ),
         )
 
     def _matters(self, profile: Profile, held: Remembered, t: int) -> bool:

@@ -26,11 +26,11 @@ class DoorClock:
 
     def correct(self, at: datetime) -> None:
         """A visit: the clock is set to the true moment ``at``."""
-        self._set(at, at)
+        self._show(at, at)
 
     def set_reading(self, seconds: int, at: datetime) -> None:
         """Set the clock to show ``seconds`` at the true moment ``at``, as a ``set_clock`` code does."""
-        self._set(at, self._clock.first(seconds))
+        self._show(at, self._clock.first(seconds))
 
     def shift(self, by: timedelta, at: datetime) -> None:
         """Set the clock back (negative) or ahead by hand."""
@@ -54,7 +54,12 @@ class DoorClock:
         return self._set_to + (at.astimezone(UTC) - self._set_at) * (1 + self._drift_ppm * 1e-6)
 
     def _set(self, at: datetime, to: datetime) -> None:
-        self._set_at, self._set_to, self._lost = check_aware(at, "the moment").astimezone(UTC), to.astimezone(UTC), False
+        self._set_at, self._set_to = check_aware(at, "the moment").astimezone(UTC), to.astimezone(UTC)
+
+    def _show(self, at: datetime, to: datetime) -> None:
+        """Set it anew, whatever it showed: only this brings back a clock that was lost, and chooses the offset of one without rules."""
+        self._set(at, to)
+        self._lost = False
         self._shown = self._clock
         if self._clock.mode == "civil" and not self._follows_dst:
             offset = to.astimezone(self._clock.where).utcoffset() or timedelta()
