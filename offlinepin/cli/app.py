@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from offlinepin.cli import checking, issuing, keys, listing, reporting, vectors
+from offlinepin.cli import checking, issuing, keys, listing, lock, reporting, vectors
 
 app = typer.Typer(
     name="offlinepin",
@@ -21,4 +21,5 @@ app.command("report")(reporting.report)
 app.command("provision")(keys.provision)
 app.command("issue")(issuing.issue)
 app.command("check")(checking.check)
+app.command("lock")(lock.lock)
 app.add_typer(vectors.group, name="vectors")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -157,6 +157,10 @@ class LateLedger:
     def take(self, place: Place, variants: range, usable: Callable[[int], bool], request: RequestKey | None) -> Taken | None:
         """See :meth:`Ledger.take`."""
         return self._open().take(place, variants, usable, request)
+
+    def take_many(self, places: Sequence[Place], variants: Sequence[range], usable: Callable[[int, int], bool]) -> list[Taken | None]:
+        """See :meth:`Ledger.take_many`."""
+        return self._open().take_many(places, variants, usable)
 
     def generation(self, device_id: str) -> int:
         """See :meth:`Ledger.generation`."""

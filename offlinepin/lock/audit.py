@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from offlinepin.engine.payload import life
@@ -31,8 +32,8 @@ class AuditEntry:
 class AuditLog:
     """A ring of the latest ``size`` entries. It is in the lock's RAM with the battery behind it, not in flash."""
 
-    def __init__(self, size: int = 64) -> None:
-        self._entries: deque[AuditEntry] = deque(maxlen=size)
+    def __init__(self, entries: Iterable[AuditEntry] = (), size: int = 64) -> None:
+        self._entries = deque(entries, maxlen=size)
 
     def add(self, profile: Profile, time: int | None, decision: Decision) -> None:
         """Log a decision."""

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
 from offlinepin.engine.clock import LockClock, check_aware
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSetting:
+    """A clock as it can be written down: at the true moment ``at`` it was set to ``to``, and has run ``drift_ppm`` fast since.
+
+    ``offset`` is the offset from UTC, in seconds, that a civil clock without DST rules was set with; ``None`` for any other.
+    """
+
+    at: datetime
+    to: datetime
+    drift_ppm: float
+    lost: bool
+    follows_dst: bool
+    offset: int | None
 
 
 class DoorClock:
@@ -23,6 +39,23 @@ class DoorClock:
         self._follows_dst = follows_dst
         self._drift_ppm = drift_ppm
         self.correct(at)
+
+    @classmethod
+    def resume(cls, clock: LockClock, setting: ClockSetting) -> DoorClock:
+        """The clock as it was written down."""
+        made = cls(clock, setting.at, drift_ppm=setting.drift_ppm, follows_dst=setting.follows_dst)
+        made._set(setting.at, setting.to)
+        made._lost = setting.lost
+        if setting.offset is not None:
+            made._shown = LockClock("civil", timezone(timedelta(seconds=setting.offset)))
+        return made
+
+    @property
+    def setting(self) -> ClockSetting:
+        """What to write down."""
+        where = None if self._follows_dst else self._shown.where
+        offset = int(where.utcoffset(None).total_seconds()) if isinstance(where, timezone) else None
+        return ClockSetting(self._set_at, self._set_to, self._drift_ppm, self._lost, self._follows_dst, offset)
 
     def correct(self, at: datetime) -> None:
         """A visit: the clock is set to the true moment ``at``."""

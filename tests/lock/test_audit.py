@@ -44,7 +44,7 @@ def test_an_entry_says_when_why_and_which_code_but_not_the_code() -> None:
 
 @given(st.lists(st.integers(0, 10**6), max_size=30), st.integers(1, 10))
 def test_the_log_is_a_ring_of_the_latest_entries_oldest_first(times: list[int], size: int) -> None:
-    log = AuditLog(size)
+    log = AuditLog(size=size)
     for time in times:
         log.add(load("standard").profile, time, Decision(Reason.UNKNOWN))
     assert [entry.time for entry in log.entries()] == times[-size:]

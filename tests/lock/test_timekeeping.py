@@ -186,3 +186,17 @@ def test_any_zone_may_name_the_moment() -> None:
     clock = DoorClock(CLOCKS["utc"], START.astimezone(BERLIN), drift_ppm=100)
     at = SPRING + timedelta(days=3)
     assert clock.reading(at) == clock.reading(at.astimezone(BERLIN)) == clock.reading(at.astimezone(ZoneInfo("Asia/Kolkata")))
+
+
+@pytest.mark.parametrize("follows_dst", [True, False])
+def test_a_clock_that_is_written_down_and_resumed_shows_the_same(follows_dst: bool) -> None:
+    civil = LockClock("civil", ZoneInfo("Europe/Berlin"))
+    winter, summer = datetime(2027, 1, 10, tzinfo=UTC), datetime(2027, 7, 10, tzinfo=UTC)
+    clock = DoorClock(civil, winter, drift_ppm=20, follows_dst=follows_dst)
+    clock.drift(5, summer)
+    again = DoorClock.resume(civil, clock.setting)
+    assert again.setting == clock.setting
+    for moment in (summer, summer + timedelta(days=200)):
+        assert again.reading(moment) == clock.reading(moment)
+    clock.lose()
+    assert DoorClock.resume(civil, clock.setting).reading(summer) is None
