@@ -21,6 +21,7 @@ from offlinepin.errors import (
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
 _SECOND: Final = timedelta(seconds=1)
+_NEAR: Final = timedelta(days=3)
 _TICK: Final = timedelta.resolution
 _STEP: Final = timedelta(days=6)  # shorter than any pause between two changes of a zone's offset since 1970: 6 d 23 h, Brazil, 2000
 
@@ -137,10 +138,16 @@ class LockClock:
             return low, None
         final = end - _TICK
         high = self.reading(final) + 1
-        for change in self.changes(start, final) if self.mode == "civil" else ():
+        for change in self._changes_near(start, final) if self.mode == "civil" else ():
             if change.after < change.before:
                 low, high = min(low, change.after), max(high, change.before)
         return low, high
+
+    def _changes_near(self, start: datetime, end: datetime) -> list[Change]:
+        """The changes that can repeat a reading of either end: no clock goes back by more than a day."""
+        if end - start <= 2 * _NEAR:
+            return self.changes(start, end)
+        return [*self.changes(start, start + _NEAR), *self.changes(end - _NEAR, end)]
 
     def first(self, seconds: int) -> datetime:
         """The earliest moment at which the clock shows ``seconds`` or more: when a code that starts then begins to open."""
