@@ -234,6 +234,18 @@ class OathError(OfflinepinError):
     code = "invalid_oath"
 
 
+class BatchError(OfflinepinError):
+    """A table of requests lacks a column, or a column has the wrong type. Nothing was made."""
+
+    code = "invalid_table"
+
+
+class KernelError(OfflinepinError):
+    """The batch kernel asked for does not exist, or this machine cannot run it."""
+
+    code = "kernel_unavailable"
+
+
 class CalendarError(OfflinepinError):
     """A calendar, or one entry of it, cannot be read."""
 

@@ -103,7 +103,7 @@ class Issuer:
             max_time_rounding = parse_rounding(max_time_rounding)
         request = Request(starts_at, ends_at, one_time, kind, level, max_time_rounding)
         request.check(now)
-        clock = self._clock(time_zone)
+        clock = self.clock(time_zone)
         token = self._token(device_id, generation)
         key = None if request_id is None else RequestKey(device_id, request_id, self._asked(request, clock, variant, supersedes))
         taken = None if key is None else self.ledger.recall(key)
@@ -158,7 +158,7 @@ class Issuer:
 
     def _timed(self, device_id: str, action: Action, time_zone: str | None, now: datetime | None) -> ServiceCode:
         now = datetime.now(UTC) if now is None else check_aware(now, "the present")
-        clock, token = self._clock(time_zone), self._token(device_id, None)
+        clock, token = self.clock(time_zone), self._token(device_id, None)
         blank = self._service(action)
         family, kind = blank.of(self.profile)
         half = timedelta(seconds=family.slot // 2 if action is Action.SET_CLOCK else 0)
@@ -200,7 +200,8 @@ class Issuer:
             raise RequestError(f"vendor {self.vendor.name!r} is set up for time zone {self.vendor.time_zone}, not for {time_zone}")
         return time_zone or self.vendor.time_zone
 
-    def _clock(self, time_zone: str | None) -> LockClock:
+    def clock(self, time_zone: str | None) -> LockClock:
+        """The clock of a lock in a zone; the vendor's own zone where none is given. ``TimeZoneRequiredError`` if it needs one."""
         name = self._zone(time_zone)
         return LockClock(self.profile.clock, None if name is None else zone(name))
 

@@ -1,4 +1,4 @@
-"""The issuer's master key: made, loaded, and wrapped at rest. Device tokens come out of it; it never comes out of itself."""
+"""The issuer's master key: made, loaded, and wrapped at rest. Device tokens come out of it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _Wrapped(BaseModel):
 
 
 class MasterKey:
-    """The issuer's secret, 32 bytes, from which every device token derives (format 1, section 3).
+    """The issuer's secret, 32 bytes, from which every device token derives (format 1, section 3). Immutable.
 
     Raises:
         KeyMaterialError: ``material`` is not 32 bytes.
@@ -146,6 +146,10 @@ class MasterKey:
             return cls(aes_key_unwrap_with_padding(kek, bytes.fromhex(document.key)))
         except InvalidUnwrap:
             raise UnwrapError("the key cannot be unwrapped: the passphrase or key is wrong, or the text was changed") from None
+
+    def export(self) -> bytes:
+        """The 32 secret bytes, for a kernel that derives tokens by the table. Nothing else shows them; at rest, :meth:`wrap` them."""
+        return self._material
 
     def token(self, device_id: str, generation: int = 0) -> DeviceToken:
         """The device token of ``device_id``, 1 to 64 bytes of UTF-8, at a generation. ``DeviceIdError`` for any other id."""

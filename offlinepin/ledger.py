@@ -112,7 +112,15 @@ class MemoryLedger:
     def take_many(self, places: Sequence[Place], variants: Sequence[range], usable: Callable[[int, int], bool]) -> list[Taken | None]:
         """See :meth:`Ledger.take_many`."""
         with self._lock:
-            return [self._first(place, variants[i], partial(usable, i)) for i, place in enumerate(places)]
+            taken: list[Taken | None] = []
+            try:
+                taken.extend(self._first(place, variants[i], partial(usable, i)) for i, place in enumerate(places))
+            except BaseException:
+                for each in taken:
+                    if each is not None:
+                        self._taken[each.place].discard(each.variant)
+                raise
+            return taken
 
     def _first(self, place: Place, variants: range, usable: Callable[[int], bool]) -> Taken | None:
         used = self._taken.setdefault(place, set())

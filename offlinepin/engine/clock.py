@@ -189,8 +189,8 @@ class LockClock:
         return _in(self.where, moment).utcoffset() or timedelta()
 
     def _change(self, low: datetime, high: datetime) -> Change:
-        """The one change in (low, high], to the second, by bisection."""
-        low = low.replace(microsecond=0)
+        """The one change in (low, high], to the second, by bisection. Clocks change on whole seconds."""
+        low, high = low.replace(microsecond=0), high.replace(microsecond=0)
         before = self._offset(low)
         while high - low > _SECOND:
             middle = low + (high - low) // _SECOND // 2 * _SECOND

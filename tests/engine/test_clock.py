@@ -345,3 +345,13 @@ def test_a_length_in_words_adds_up_and_uses_the_largest_units(seconds: int) -> N
     assert all(int(count) * sizes[unit] < 10**9 + 1 and (unit == "d" or int(count) < (24 if unit == "h" else 60)) for count, unit in parts)
     assert length_in_words(93_784) == "1 d 2 h 3 min 4 s"
     assert length_in_words(0) == "0 s"
+
+
+@pytest.mark.parametrize("microseconds", [0, 1, 999_999, 1_000_000, 1_000_001, 1_999_999])
+def test_a_change_just_before_the_end_is_found_and_looked_for_no_longer(microseconds: int) -> None:
+    change = datetime(2027, 3, 28, 1, tzinfo=UTC)
+    clock = LockClock("civil", zone("Europe/Berlin"))
+    end = change + timedelta(microseconds=microseconds)
+    low, high = clock.span(change - timedelta(hours=9), end)
+    last = clock.reading(end - timedelta(microseconds=1))
+    assert (low, high) == (clock.reading(change - timedelta(hours=9)), last + 1)
