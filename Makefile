@@ -4,13 +4,15 @@ PYTHON ?= python3
 export VENV PYTHON
 BIN = $(VENV)/bin
 
-.PHONY: help run test check bench clean setup
+.PHONY: help run test check bench serve firmware clean setup
 
 help:
 	@echo "make run    codes for a booking calendar, and two locks that open for them"
 	@echo "make test   the whole test suite against the installed wheel, with branch coverage"
 	@echo "make check  ruff and mypy --strict"
-	@echo "make bench  speed as ratios, measured in one run"
+	@echo "make bench  speed beside its peers, measured in one run"
+	@echo "make serve  the server, with a demo workspace, two simulated locks and a printed key"
+	@echo "make firmware  the C lock: sizes, steps beside the simulated lock, and timing"
 
 setup:
 	@tools/setup
@@ -28,8 +30,18 @@ check: setup
 
 bench: setup
 	@mkdir -p out
-	@$(BIN)/pytest benchmarks --benchmark-only --benchmark-disable-gc -q --benchmark-json=out/bench.json >out/bench.log || { cat out/bench.log; exit 1; }
-	@$(BIN)/python benchmarks/ratios.py out/bench.json
+	@$(BIN)/pytest benchmarks/test_single.py --benchmark-only --benchmark-disable-gc -q --benchmark-json=out/single.json >out/bench.log || { cat out/bench.log; exit 1; }
+	@$(BIN)/pytest benchmarks -o pythonpath=benchmarks --ignore=benchmarks/test_single.py --benchmark-only --benchmark-disable-gc --benchmark-timer=time.process_time -q --benchmark-json=out/batch.json >out/bench.log || { cat out/bench.log; exit 1; }
+	@$(BIN)/python benchmarks/ratios.py out/single.json out/batch.json
+
+serve: setup
+	@mkdir -p out
+	@$(BIN)/offlinepin serve --demo out/demo
+
+firmware: setup
+	@$(BIN)/python -m offlinepin.firmware.measure
+	@$(BIN)/python -m offlinepin.firmware.pair --steps 50000
+	@$(BIN)/python -m offlinepin.firmware.timing
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis out

@@ -195,7 +195,7 @@ class SqliteLedger:
         with self._transaction() as connection:
             if request is not None and (before := self.recall(request)) is not None:
                 return before
-            taken = _first(connection, place, variants, usable)
+            taken = first_free(connection, place, variants, usable)
             if request is not None and taken is not None:
                 connection.execute(
                     "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -206,7 +206,7 @@ class SqliteLedger:
     def take_many(self, places: Sequence[Place], variants: Sequence[range], usable: Callable[[int, int], bool]) -> list[Taken | None]:
         """See :meth:`Ledger.take_many`."""
         with self._transaction() as connection:
-            return [_first(connection, place, variants[i], partial(usable, i)) for i, place in enumerate(places)]
+            return [first_free(connection, place, variants[i], partial(usable, i)) for i, place in enumerate(places)]
 
     def generation(self, device_id: str) -> int:
         """See :meth:`Ledger.generation`."""
@@ -274,7 +274,7 @@ def _values(place: Place) -> tuple[str | int, ...]:
     return place.device_id, place.generation, place.family, place.kind, place.start, place.duration
 
 
-def _first(connection: sqlite3.Connection, place: Place, variants: range, usable: Callable[[int], bool]) -> Taken | None:
+def first_free(connection: sqlite3.Connection, place: Place, variants: range, usable: Callable[[int], bool]) -> Taken | None:
     """Take the first free and usable variant, within a transaction."""
     values = _values(place)
     rows = connection.execute(

@@ -90,7 +90,8 @@ def test_a_pin_cannot_be_changed() -> None:
 def test_notices_say_in_words_what_they_mean() -> None:
     rounded = Rounded(starts_early=timedelta(minutes=30), ends_late=HOUR)
     assert "0:30" in rounded.message or "30 min" in rounded.message
-    assert "before" in rounded.message and "after" in rounded.message
+    assert "before" in rounded.message
+    assert "after" in rounded.message
     less = Rounded(starts_early=timedelta(), ends_late=-HOUR)
     assert "begins" not in less.message, "what is unchanged is not mentioned"
     assert "late" not in less.message

@@ -29,6 +29,9 @@ static const uint32_t opin_sha256_round[64] = {
 
 #if defined(OPIN_SHA_EXTENSIONS)
 #include "opin_sha256_x86.h"
+#elif defined(OPIN_SHA_HARDWARE)
+/* One compression by the part's own unit, which the product writes: state becomes that after the 16 words of a block. */
+void opin_compress(uint32_t state[8], uint32_t w[16]);
 #else
 
 /* FIPS 180-4, section 4.1.2: the four sums. */

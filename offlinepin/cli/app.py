@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from offlinepin.cli import checking, issuing, keys, listing, lock, reporting, vectors
+from offlinepin.cli import batch, checking, firmware, issuing, keys, listing, lock, reporting, serve, vectors
 
 app = typer.Typer(
     name="offlinepin",
@@ -21,5 +21,9 @@ app.command("report")(reporting.report)
 app.command("provision")(keys.provision)
 app.command("issue")(issuing.issue)
 app.command("check")(checking.check)
+app.command("batch")(batch.batch)
 app.command("lock")(lock.lock)
+app.command("serve")(serve.serve)
+app.add_typer(serve.group, name="api-key")
 app.add_typer(vectors.group, name="vectors")
+app.add_typer(firmware.group, name="firmware")

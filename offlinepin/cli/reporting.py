@@ -30,9 +30,7 @@ def report(
     length: Annotated[int | None, typer.Option("--length", min=1, help="What if codes had this many sealed symbols?")] = None,
     tolerance: Annotated[int | None, typer.Option("--tolerance", min=0, help="What if the clock tolerance were this many seconds?")] = None,
     form: Annotated[Format, typer.Option("--format", help="Text for a terminal, JSON, or one self-contained page.")] = Format.TEXT,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Draw the chance over time, too: a PNG, and an SVG beside it.")
-    ] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the chance over time, too: a PNG, and an SVG beside it.")] = None,
 ) -> None:
     """Say how safe a vendor's or a profile document's codes are: live codes, the odds of a guess, and the chance of a hit over time.
 

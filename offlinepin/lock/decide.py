@@ -130,7 +130,8 @@ def judge(
     if chosen is None or not best.opened:
         return best, replace(state, refused=token.tag(typed))
     _, kind = chosen.grant.of(profile)
-    return replace(best, action=kind.action), _use(profile, behind_t if _moves_floor(profile, chosen) else behind_floor, chosen, t)
+    used = _use(profile, behind_t if _moves_floor(profile, chosen) else behind_floor, chosen, t)
+    return replace(best, action=kind.action), used.forget(profile, used.floor)
 
 
 def settle(before: State, after: State) -> State:

@@ -22,7 +22,10 @@ from offlinepin.vendor import discover, load
 
 OFFLINEPIN = Path(sys.executable).with_name("offlinepin")
 FORMAT_1 = Path(__file__).parents[1] / "vectors" / "format-1.json"
-COMMANDS = ["", "key", "key new", "vendors", "profile", "report", "provision", "issue", "check", "vectors", "vectors check", "vectors make"]
+COMMANDS = [
+    *("", "key", "key new", "vendors", "profile", "report", "provision", "issue", "check", "batch", "lock"),
+    *("vectors", "vectors check", "vectors make", "firmware tables"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -590,11 +592,19 @@ def test_at_a_terminal_the_lock_prompts_and_a_wrong_line_does_not_end_it(leave: 
     os.close(slave)
     heard = ""
 
-    def until(text: str) -> None:
+    def until(text: str, nudge: Callable[[], None] = lambda: None) -> None:
         nonlocal heard
+        deadline = time.monotonic() + 60
         while text not in heard:
-            heard += os.read(master, 4096).decode()
+            assert time.monotonic() < deadline, f"waited for {text!r}, heard {heard!r}"
+            if select.select([master], [], [], 0.5)[0]:
+                heard += os.read(master, 4096).decode()
+            else:
+                nudge()
         heard = heard.partition(text)[2]
+
+    def interrupt() -> None:
+        process.send_signal(signal.SIGINT)
 
     until("13:00 >")
     for line, answer in [
@@ -607,11 +617,11 @@ def test_at_a_terminal_the_lock_prompts_and_a_wrong_line_does_not_end_it(leave: 
     ]:
         if line is None:  # what Ctrl-C sends: the line is dropped, and the session goes on
             until("13:00 >")
-            process.send_signal(signal.SIGINT)
+            until(answer, interrupt)
         else:
             os.write(master, f"{line}\n".encode())
-        until(answer)
+            until(answer)
     os.write(master, b"quit\n" if leave == "quit" else b"\x04")
-    assert process.wait() == 0
+    assert process.wait(60) == 0
     os.close(master)
     assert "bolt has moved once" in "".join(run(script=["show"])[1])

@@ -1,0 +1,105 @@
+/* A lock on the test board: its port, and calls with words only, so that a host's library and an emulated part are worked alike. */
+#include "board.h"
+
+static void read_flash(void *context, uint32_t at, uint8_t *bytes, uint32_t count) {
+    const board *const it = (const board *)context;
+    memcpy(bytes, it->flash + at, count);
+}
+
+static bool program(void *context, uint32_t at, const uint8_t word[OPIN_WORD]) {
+    const board *const it = (const board *)context;
+    return it->ask(BOARD_PROGRAM, at, (uint32_t)word[0] << 24 | (uint32_t)word[1] << 16 | (uint32_t)word[2] << 8 | word[3]) != 0;
+}
+
+static bool erase(void *context, uint32_t page) {
+    const board *const it = (const board *)context;
+    return it->ask(BOARD_ERASE, page, 0) != 0;
+}
+
+static int64_t now(void *context) {
+    const board *const it = (const board *)context;
+    const uint64_t lower = it->ask(BOARD_NOW, 0, 0);
+    return (int64_t)((uint64_t)it->ask(BOARD_NOW_UPPER, 0, 0) << 32 | lower);
+}
+
+static void set_clock(void *context, int64_t seconds) {
+    const board *const it = (const board *)context;
+    (void)it->ask(BOARD_SET_CLOCK, (uint32_t)seconds, (uint32_t)((uint64_t)seconds >> 32));
+}
+
+static uint32_t uptime(void *context) {
+    const board *const it = (const board *)context;
+    return it->ask(BOARD_UPTIME, 0, 0);
+}
+
+static void drive_bolt(void *context, opin_action action) {
+    const board *const it = (const board *)context;
+    (void)it->ask(BOARD_BOLT, action, 0);
+}
+
+uint32_t board_bytes(void) {
+    return sizeof(board);
+}
+
+uint32_t board_memory_bytes(void) {
+    return OPIN_MEMORY_BYTES(opin_product.group_count, opin_product.mark_bytes, opin_product.capacity, opin_product.most_keys);
+}
+
+uint32_t board_power_up(board *it, uint8_t *memory, const uint8_t *flash, uint32_t page_bytes, uint32_t page_count, board_ask ask,
+                        const uint8_t *token, uint32_t generation) {
+    it->ask = ask;
+    it->flash = flash;
+    it->port.context = it;
+    it->port.page_bytes = page_bytes;
+    it->port.page_count = page_count;
+    it->port.read = read_flash;
+    it->port.program = program;
+    it->port.erase = erase;
+    it->port.now = now;
+    it->port.set_clock = set_clock;
+    it->port.uptime = uptime;
+    it->port.drive_bolt = drive_bolt;
+    return opin_power_up(&it->lock, &opin_product, &it->port, memory, token, generation);
+}
+
+uint32_t board_press(board *it, uint32_t key) {
+    return opin_press(&it->lock, (char)key, &it->decision) ? 1 : 0;
+}
+
+uint32_t board_check_value(const board *it) {
+    return opin_check_value(&it->lock);
+}
+
+/* The latest decision, word by word: reason, action, wait, whether there is a grant, its kind, start, duration index, variant. */
+uint32_t board_answer(const board *it, uint32_t which) {
+    const opin_decision *const d = &it->decision;
+    const uint32_t words[8] = {d->reason, d->action, d->wait, d->has_grant, d->grant.kind, d->grant.start, d->grant.duration, d->grant.variant};
+    return words[which];
+}
+
+uint32_t board_step(uint8_t *token, uint32_t next) {
+    opin_step(token, next);
+    return 1;
+}
+
+uint32_t board_open(const uint8_t *token, const char *text, uint32_t window, uint32_t *reading) {
+    opin_claim claim;
+    opin_grant grant = {0};
+    uint32_t length = 0;
+    while (text[length] != '\0') {
+        length++;
+    }
+    if (!opin_claims(&opin_product, text, length, &claim)) {
+        return 0;
+    }
+    const uint64_t payload = opin_open(&opin_product, token, &claim, window);
+    const bool is_one = opin_decode(&opin_product, claim.family, window, payload, &grant);
+    const uint32_t words[BOARD_READING] = {claim.family, (uint32_t)(payload >> 32), (uint32_t)payload, grant.kind, grant.start,
+                                           grant.duration, grant.variant};
+    memcpy(reading, words, sizeof words);
+    return is_one ? 2 : 1;
+}
+
+uint32_t board_status(const board *it) {
+    return it->lock.status;
+}

@@ -1,0 +1,55 @@
+"""Why an access code's status is what it is, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from offlinepin.access_codes.base import wire_time
+from offlinepin.access_codes.models import AccessCodeStatus, Explanation
+from offlinepin.access_codes.schema import CodeRow
+from offlinepin.access_codes.work import Work
+
+
+def explain(work: Work, row: CodeRow) -> Explanation:
+    """The reasons of a status, most telling first, and when something happens next by itself."""
+    reasons = [*_reasons(row), *(f"Error {e.error_code}: {e.message}" for e in row.errors)]
+    reasons += [f"Warning {w.warning_code}: {w.message}" for w in row.warnings]
+    reasons += [f"Pending {m.mutation_code}: {m.message}" for m in work.mutations(row)]
+    return Explanation(
+        access_code_id=row.access_code_id, status=AccessCodeStatus(row.status), reasons=tuple(reasons), next_step_at=row.due_at
+    )
+
+
+def _reasons(row: CodeRow) -> Iterator[str]:
+    if row.is_waiting:
+        yield "It has no code yet: its device has no token, from which offline codes derive."
+    elif row.is_offline:
+        yield from _offline(row)
+    elif row.status == "unset":
+        yield f"It goes to the device at {wire_time(row.due_at)}." if row.due_at else "It is not on the device."
+    elif row.status == "setting":
+        yield f"It is on its way to the device; {_tries(row)}."
+    elif row.status == "set":
+        yield "It is on the device." if row.step != "program" else "It is on the device; a change is on its way."
+    elif row.status == "removing":
+        yield f"It is being taken from the device; {_tries(row)}."
+    else:
+        yield "What is on the device is not what was set there."
+    if row.status == "set" and row.holds_until is not None:
+        yield f"It ends at {wire_time(row.holds_until)} and is removed then."
+
+
+def _offline(row: CodeRow) -> Iterator[str]:
+    if row.status == "set":
+        yield "The lock works it out from its token: nothing has to be sent there."
+    elif row.status == "removing":
+        yield "It is deleted here, and the lock opens for it until its revoke code is typed there."
+        if row.ends_at is not None:
+            yield f"Without that it ends at {wire_time(row.ends_at)}."
+    else:
+        yield "The lock does not open for it any more."
+
+
+def _tries(row: CodeRow) -> str:
+    tries = "not tried yet" if not row.attempts else f"tried {row.attempts} time{'s' if row.attempts > 1 else ''}"
+    return f"{tries}, next at {wire_time(row.due_at)}" if row.due_at else tries

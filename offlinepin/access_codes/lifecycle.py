@@ -1,0 +1,238 @@
+"""The steps of an access code's life: assign, program, expire, withdraw, remove. Each is taken when it is due, by whichever worker comes
+first; what a lock is told is told outside of any transaction, and only the worker that holds the step writes down what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import or_, select
+
+from offlinepin.access_codes import offline
+from offlinepin.access_codes.code_errors import ERRORS, error
+from offlinepin.access_codes.code_warnings import warning
+from offlinepin.access_codes.connections import Connection, NativeCode
+from offlinepin.access_codes.errors import CapabilityError, ConnectionFault
+from offlinepin.access_codes.models import DeletingMutation
+from offlinepin.access_codes.native import connection_of, plan
+from offlinepin.access_codes.schema import CodeRow
+from offlinepin.access_codes.work import Work
+
+if TYPE_CHECKING:
+    from offlinepin.access_codes.store import Store
+
+LEASE: Final = timedelta(seconds=120)
+"""How long a worker may take for a step; then another takes it again."""
+FIRST_PAUSE: Final = timedelta(seconds=60)
+LONGEST_PAUSE: Final = timedelta(hours=1)
+LATE: Final = timedelta(minutes=10)
+"""From here on a step that is under way is a delay, which is warned of."""
+FAILED_AFTER: Final = 5
+"""So many faults in a row are a failure; the step is tried on all the same."""
+_BATCH: Final = 200
+_SET_WARNINGS: Final = ("delay_in_setting_on_device", "code_modified_external_to_seam", "august_device_programming_delay")
+_GONE: Final = "device_removed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Something to tell a lock, and the lease under which it is told."""
+
+    access_code_id: str
+    step: str
+    lease: datetime
+    connection: Connection | None
+    code: NativeCode
+
+
+def run_due(store: Store, now: datetime | None = None) -> int:
+    """Take every step that is due, in all workspaces; returns how many were taken."""
+    moment = store.moment(now)
+    taken = 0
+    while True:
+        ids = store.read(lambda work: _due(work, moment), moment)
+        done = sum(run_step(store, access_code_id, moment) for access_code_id in ids)
+        taken += done
+        if not done or len(ids) < _BATCH:
+            return taken
+
+
+def _due(work: Work, now: datetime) -> list[str]:
+    wanted = select(CodeRow.access_code_id).where(CodeRow.due_at <= now, CodeRow.deleted_at.is_(None)).order_by(CodeRow.due_at)
+    return list(work.session.scalars(wanted.limit(_BATCH)))
+
+
+def run_step(store: Store, access_code_id: str, now: datetime | None = None) -> bool:
+    """Take the next step of an access code, if it is due and nobody else is at it."""
+    moment = store.moment(now)
+    found = store.write(lambda work: _begin(work, access_code_id), moment)
+    if not isinstance(found, _Task):
+        return found
+    fault = _told(found, moment)
+    done = _programmed if found.step == "program" else _withdrawn if found.step == "withdraw" else _removed
+    store.write(lambda work: _finish(work, found, lambda row: done(work, row) if fault is None else _failed(work, row, fault)), moment)
+    return True
+
+
+def _told(task: _Task, now: datetime) -> ConnectionFault | None:
+    """Tell the lock; returns the fault that was met. What a connection throws besides must not stop the codes of other locks."""
+    try:
+        if task.connection is None:
+            return ConnectionFault("provider_issue", "The store was not given the connection that the device is reached by.")
+        if task.step == "program":
+            task.connection.program(task.code, now)
+        else:
+            task.connection.remove(task.code.reference, now)
+    except ConnectionFault as cause:
+        return cause
+    except Exception as cause:
+        return ConnectionFault("provider_issue", f"The connection failed with {type(cause).__name__}.")
+    return None
+
+
+def _begin(work: Work, access_code_id: str) -> _Task | bool:
+    """Take a step that needs no lock at once, or take the lease of one that does. ``False`` if there is nothing to do."""
+    row = work.session.get(CodeRow, access_code_id, with_for_update=True)
+    if row is None or row.deleted_at is not None or row.due_at is None or row.due_at > work.now:
+        return False
+    if row.step == "assign":
+        if row.ends_at is not None and row.ends_at <= work.now:
+            forget(work, row)
+            return True
+        return offline.assign(work, row)
+    if row.is_offline:  # its end
+        work.event(row, "access_code.removed_from_device", code=work.shown_code(row))
+        forget(work, row)
+        return True
+    over = row.holds_until is not None and row.holds_until <= work.now
+    if row.step == "expire" or (row.step == "program" and over):
+        start_removing(work, row)
+    assert row.step is not None
+    row.due_at = work.now + LEASE
+    try:
+        connection = connection_of(work.store, work.device_of(row))
+    except CapabilityError:
+        connection = None
+    return _Task(row.access_code_id, row.step, row.due_at, connection, _native(work, row, connection))
+
+
+def _native(work: Work, row: CodeRow, connection: Connection | None) -> NativeCode:
+    keeps = connection is not None and connection.schedules
+    code = work.shown_code(row)
+    assert code is not None  # native codes have theirs from the beginning
+    return NativeCode(
+        reference_of(row),
+        code,
+        row.name or "Access code",
+        row.holds_from if keeps else None,
+        row.holds_until if keeps else None,
+    )
+
+
+def _finish(work: Work, task: _Task, then: Callable[[CodeRow], None]) -> None:
+    """Write down what came of a step, unless the access code was changed meanwhile or another worker took over."""
+    row = work.session.get(CodeRow, task.access_code_id, with_for_update=True)
+    if row is not None and row.deleted_at is None and (row.step, row.due_at) == (task.step, task.lease):
+        then(row)
+
+
+def _programmed(work: Work, row: CodeRow) -> None:
+    code = work.shown_code(row)
+    ahead = row.holds_from is not None and row.holds_from > work.now
+    if ahead and not row.is_scheduled:
+        work.event(row, "access_code.scheduled_on_device", code=code)
+    row.status, row.is_scheduled, row.attempts, row.told_at = "set", ahead or row.is_scheduled, 0, work.now
+    row.errors = ()
+    row.warnings = tuple(w for w in row.warnings if w.warning_code not in _SET_WARNINGS)
+    work.set_mutations(row)
+    work.event(row, "access_code.set_on_device", code=code)
+    row.step, row.due_at, row.step_since = (
+        ("expire", row.holds_until, row.holds_until) if row.holds_until is not None else (None, None, None)
+    )
+    if row.is_backup and row.backup_place is not None:
+        _pool_is_filled(work, row)
+
+
+def _pool_is_filled(work: Work, backup: CodeRow) -> None:
+    """Access codes that lacked a backup have one now."""
+    for row in work.session.scalars(select(CodeRow).where(CodeRow.device_id == backup.device_id, CodeRow.uses_backup_pool)):
+        row.errors = tuple(e for e in row.errors if e.error_code != "empty_backup_access_code_pool")
+
+
+def _withdrawn(work: Work, row: CodeRow) -> None:
+    """Taken from a lock that keeps no time frames, to go there again at its new start."""
+    work.event(row, "access_code.removed_from_device", code=work.shown_code(row))
+    connection = connection_of(work.store, work.device_of(row))
+    assert connection is not None
+    row.is_scheduled = False
+    plan(work, row, connection)
+
+
+def _removed(work: Work, row: CodeRow) -> None:
+    work.event(row, "access_code.removed_from_device", code=work.shown_code(row))
+    forget(work, row)
+
+
+def _failed(work: Work, row: CodeRow, fault: ConnectionFault) -> None:
+    """A fault: the error that it is, a warning and an event once it is late, a failure after so many; and another try after a pause."""
+    removing = row.status == "removing"
+    if removing and fault.error_code == _GONE:
+        _removed(work, row)
+        return
+    row.attempts += 1
+    way = "removing_from" if removing else "setting_on"
+    if not fault.is_pending:
+        known = fault.error_code if fault.error_code in ERRORS else "provider_issue"
+        kept = next((e for e in row.errors if e.error_code == known), None)
+        others = tuple(e for e in row.errors if e.error_code.startswith("failed_to_") and e.error_code != known)
+        row.errors = (*others, kept or error(known, work.now, fault.message if fault.message != fault.error_code else None))
+    late = row.step_since is not None and work.now - row.step_since >= LATE
+    if late and not any(w.warning_code == f"delay_in_{way}_device" for w in row.warnings):
+        row.warnings = (*row.warnings, warning(f"delay_in_{way}_device", work.now))
+        work.event(row, f"access_code.delay_in_{way}_device", access_code_errors=row.errors, access_code_warnings=row.warnings)
+    if row.attempts == FAILED_AFTER and not fault.is_pending:
+        name = "failed_to_remove_from_device" if removing else "failed_to_set_on_device"
+        if not any(e.error_code == name for e in row.errors):
+            row.errors = (*row.errors, error(name, work.now))
+        work.event(row, f"access_code.{name}", access_code_errors=row.errors, access_code_warnings=row.warnings)
+    row.due_at = work.now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row.attempts - 1, 10))
+
+
+# --- what changes and calls use -----------------------------------------------------------------------------------
+
+
+def start_removing(work: Work, row: CodeRow) -> None:
+    """A native code that is, or may be, on its lock goes from there now."""
+    if row.status == "removing":
+        return
+    row.status, row.step, row.due_at, row.step_since, row.attempts = "removing", "remove", work.now, work.now, 0
+    row.errors = ()
+    row.warnings = (*(w for w in row.warnings if w.warning_code not in _SET_WARNINGS), warning("being_deleted", work.now))
+    work.set_mutations(row, DeletingMutation(message="The code is being taken from the device.", created_at=work.now))
+
+
+def forget(work: Work, row: CodeRow) -> None:
+    """The access code is gone: its digits are free, and nobody sees it any more. Its events stay."""
+    work.release(row)
+    row.deleted_at, row.step, row.due_at, row.backup_place, row.is_waiting = work.now, None, None, None, False
+    work.event(row, "access_code.deleted" if row.is_managed else "access_code.unmanaged.removed")
+
+
+def reference_of(row: CodeRow) -> str:
+    """What the lock tells a code by: its id, or its own name for a code that was found on it."""
+    return row.reference or row.access_code_id
+
+
+def is_untouched(row: CodeRow) -> bool:
+    """Whether a native code has never been on its way to a lock."""
+    return row.status == "unset" and row.step == "program" and row.attempts == 0 and not row.is_scheduled
+
+
+def siblings(work: Work, row: CodeRow) -> list[CodeRow]:
+    """An access code and, where one stands in for it, its backup."""
+    wanted = select(CodeRow).where(
+        or_(CodeRow.access_code_id == row.access_code_id, CodeRow.access_code_id == row.pulled_backup_id), CodeRow.deleted_at.is_(None)
+    )
+    return list(work.session.scalars(wanted.with_for_update()))

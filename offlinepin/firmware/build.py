@@ -1,0 +1,140 @@
+"""Builds the C lock for this machine, as a library, or for an ARM part, as a program for the emulator."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from offlinepin.errors import OfflinepinError
+from offlinepin.firmware.tables import tables
+from offlinepin.provisioning import Provisioning
+
+WARNINGS: Final = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror")
+CORE: Final = ("number", "token", "payload", "image", "memory", "decide", "journal", "door")
+PARTS: Final = {"cortex-m0plus": "cortex_m0plus", "cortex-m4": "cortex_m4"}
+
+
+class BuildError(OfflinepinError):
+    """A compiler is missing, or it refused the source; its words are in the message."""
+
+    code = "build"
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """A compiler and how it is called.
+
+    Attributes:
+        compiler: the command and what always follows it.
+        flags: for every source.
+        link: for the whole.
+        board: the test board's sources.
+    """
+
+    compiler: tuple[str, ...]
+    flags: tuple[str, ...]
+    link: tuple[str, ...]
+    board: tuple[str, ...] = ("board",)
+
+    @classmethod
+    def host(cls, *extra: str) -> Toolchain:
+        """For this machine: its gcc or clang, else zig's clang. ``extra`` goes to every call, such as a sanitizer's option."""
+        found = shutil.which("gcc") or shutil.which("clang")
+        compiler = (found,) if found else _zig()
+        return cls(compiler, ("-O1", "-g", "-fPIC", *extra), ("-shared", *extra))
+
+    @classmethod
+    def part(cls, part: str, firmware: Path) -> Toolchain:
+        """For a Cortex-M part, as small as can be, with zig's clang.
+
+        Args:
+            part: a key of :data:`PARTS`.
+            firmware: the folder of the C sources.
+        """
+        target = ("-target", "thumb-freestanding-eabi", f"-mcpu={PARTS[part]}")
+        # zig takes -Oz for -Os, unless its clang is told again
+        small = ("-Oz", "-Xclang", "-Oz", "-ffunction-sections", "-fdata-sections", "-fno-sanitize=all", "-fomit-frame-pointer")
+        quiet = ("-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
+        flags = (*small, *quiet, "-isystem", str(firmware / "freestanding"))
+        link = ("-Wl,--gc-sections", f"-Wl,-T,{firmware / 'board' / 'part.ld'}")
+        return cls((*_zig(), *target), flags, link, ("board", "part"))
+
+
+def sources() -> Path:
+    """The folder of the C sources: ``firmware`` where the command is run, or beside the package in a checkout.
+
+    Raises:
+        BuildError: it is in neither place.
+    """
+    for place in (Path("firmware"), Path(__file__).parents[2] / "firmware"):
+        if (place / "include" / "offlinepin.h").exists():
+            return place.resolve()
+    raise BuildError("the folder firmware of the sources is not here; run this in a checkout of offlinepin")
+
+
+def _zig() -> tuple[str, ...]:
+    return (sys.executable, "-m", "ziglang", "cc")
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Builds locks from one source with one toolchain; what they share is compiled once.
+
+    Args:
+        firmware: the folder of the C sources.
+        toolchain: see :class:`Toolchain`.
+        into: a folder for what is made.
+        sources: the folder of the lock's own sources, another one for a mutant.
+    """
+
+    firmware: Path
+    toolchain: Toolchain
+    into: Path
+    sources: Path | None = None
+
+    def build(self, provisioning: Provisioning, name: str) -> Path:
+        """The lock of a product on the test board: a shared library, or a program image for the emulator."""
+        table = self.into / f"{name}.c"
+        table.write_text(tables(provisioning.profile, provisioning.keypad))
+        made = self.into / f"{name}.lock"
+        self._run([*self.toolchain.compiler, *self._flags(), str(table), *map(str, self._core()), *self.toolchain.link, "-o", str(made)])
+        return made
+
+    def example(self, provisioning: Provisioning) -> Path:
+        """The example product of ``firmware/example`` with a product's table, as a program (ELF) for the MPS2 board's Cortex-M4."""
+        example = self.firmware / "example"
+        table, made = self.into / "example.c", self.into / "example.elf"
+        table.write_text(tables(provisioning.profile, provisioning.keypad))
+        sources = [str(table), str(example / "main.c"), *(str(self.firmware / "src" / f"{part}.c") for part in CORE)]
+        link = ["-Wl,--gc-sections", f"-Wl,-T,{example / 'example.ld'}"]
+        self._run([*self.toolchain.compiler, *self._flags(), *sources, *link, "-o", str(made)])
+        return made
+
+    def _core(self) -> list[Path]:
+        sources = [(self.sources or self.firmware / "src") / f"{part}.c" for part in CORE]
+        sources += [self.firmware / "board" / f"{part}.c" for part in self.toolchain.board]
+        objects = []
+        for source in sources:
+            made = self.into / f"{source.stem}.o"
+            if not made.exists():
+                self._run([*self.toolchain.compiler, *self._flags(), "-c", str(source), "-o", str(made)])
+            objects.append(made)
+        return objects
+
+    def _flags(self) -> list[str]:
+        folders = (self.firmware / "include", self.sources or self.firmware / "src", self.firmware / "src")
+        return [*WARNINGS, *self.toolchain.flags, *(f"-I{folder}" for folder in folders)]
+
+    @staticmethod
+    def _run(command: Sequence[str]) -> None:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a compiler and its sources
+        except OSError as cause:
+            raise BuildError(f"{command[0]} cannot be started: {cause.strerror}") from None
+        if done.returncode:
+            raise BuildError(f"{' '.join(command)} failed:\n{done.stderr}")
