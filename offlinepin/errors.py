@@ -246,6 +246,12 @@ class KernelError(OfflinepinError):
     code = "kernel_unavailable"
 
 
+class BuildError(OfflinepinError):
+    """The lock in C cannot be built here: its sources or a compiler are missing, or the compiler refused."""
+
+    code = "build_failed"
+
+
 class CalendarError(OfflinepinError):
     """A calendar, or one entry of it, cannot be read."""
 

@@ -74,7 +74,12 @@ def test_no_second_of_any_week_has_more_live_codes(profile: Profile, second: int
 def test_a_lock_that_remembers_owes_as_many_more_as_it_has_room_for(profile: Profile) -> None:
     for family, found in zip(profile.families, profile_odds(profile), strict=True):
         durations = [(kind, first + step * i) for kind in family.kinds for first, step, n in kind.durations for i in range(n)]
-        remembers = any(kind.uses == 0 and (kind.linger or (kind.activation and (d == 0 or d > kind.activation))) for kind, d in durations)
+        remembers = any(
+            kind.action in ("unlock", "passage")
+            and kind.uses == 0
+            and (kind.linger or (kind.activation and (d == 0 or d > kind.activation)))
+            for kind, d in durations
+        )
         assert found.remembered == (profile.lock.capacity if remembers else 0)
 
 

@@ -10,19 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from offlinepin.errors import OfflinepinError
+from offlinepin.errors import BuildError
 from offlinepin.firmware.tables import tables
 from offlinepin.provisioning import Provisioning
 
 WARNINGS: Final = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror")
 CORE: Final = ("number", "token", "payload", "image", "memory", "decide", "journal", "door")
 PARTS: Final = {"cortex-m0plus": "cortex_m0plus", "cortex-m4": "cortex_m4"}
-
-
-class BuildError(OfflinepinError):
-    """A compiler is missing, or it refused the source; its words are in the message."""
-
-    code = "build"
 
 
 @dataclass(frozen=True, slots=True)

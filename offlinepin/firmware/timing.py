@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from offlinepin.firmware.build import CORE, WARNINGS, BuildError, Toolchain, sources
+from offlinepin.errors import BuildError
+from offlinepin.firmware.build import CORE, WARNINGS, Toolchain, sources
 from offlinepin.firmware.tables import tables
 from offlinepin.vendor import load
 

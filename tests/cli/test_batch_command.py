@@ -144,6 +144,7 @@ def test_at_a_terminal_progress_is_a_bar_with_its_rate(monkeypatch: pytest.Monke
     from rich.console import Console
 
     written = io.StringIO()
+    monkeypatch.setenv("TERM", "xterm")
 
     def console(**_: Any) -> Console:
         return Console(file=written, force_terminal=True, width=100)

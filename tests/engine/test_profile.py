@@ -461,7 +461,8 @@ def test_durations_are_told_in_words(document: Document) -> None:
 @given(_KIND_OF_PROFILE, st.integers(0, 30))
 def test_a_code_lapses_only_if_it_would_outlive_its_activation_rule(kind: Kind, duration: int) -> None:
     assert kind.lapses(duration) == (kind.activation > 0 and (duration == 0 or duration > kind.activation))
-    assert kind.remembers(duration) == (kind.uses == 0 and (kind.linger > 0 or kind.lapses(duration)))
+    opens = kind.action in (Action.UNLOCK, Action.PASSAGE)
+    assert kind.remembers(duration) == (opens and kind.uses == 0 and (kind.linger > 0 or kind.lapses(duration)))
 
 
 def test_hours_and_weekdays_are_those_of_the_calendar(document: Document) -> None:

@@ -246,7 +246,9 @@ def _installed(name: str, command: list[str]) -> Path:
         if not done.exists():
             told = subprocess.run([*command], cwd=folder, capture_output=True, text=True, check=False, env=_environment())
             if told.returncode:
-                pytest.skip(f"{name} cannot be installed here: {(told.stderr or told.stdout).strip().splitlines()[-1]}")
+                pytest.skip(
+                    f"{name} cannot be installed here: {(told.stderr or told.stdout or 'no reason given').strip().splitlines()[-1]}"
+                )
             done.touch()
     return folder
 
