@@ -267,7 +267,7 @@ def _javascript() -> Driver:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("the JavaScript SDK needs node and npm, and this machine has not both")
-    folder = _installed("javascript", [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", ".", JAVASCRIPT_SDK])
+    folder = _installed("javascript", [npm, "install", "--loglevel=error", "--no-audit", "--no-fund", "--prefix", ".", JAVASCRIPT_SDK])
     return Driver([node, str(HERE / "javascript_sdk.mjs"), str(folder)], _environment())
 
 
