@@ -19,8 +19,8 @@ OPENSSL = "test_floor_openssl_speed"
 PYOTP = "test_pyotp_with_a_new_key_per_code"
 FILES = "test_file_to_file[parquet-"
 SINGLE_LIMITS = {"test_issue[": 100.0, "test_decide_on_a_wrong_code[": 120.0}
-PEER_LIMITS = {"test_generate[igloo-every-row-another-device]": 20.0}
-"""At least so many times pyotp's rate, whatever the machine."""
+PEER_AIMS = {"test_generate[igloo-every-row-another-device]": "20"}
+"""So many times pyotp's rate, whatever the machine."""
 AIMS = {
     "test_generate[igloo-every-row-another-device]": 1_200_000,
     "test_generate[igloo-100-devices]": 2_000_000,
@@ -63,31 +63,27 @@ def load(path: str) -> dict[str, Run]:
 
 
 def main(*paths: str) -> int:
-    """Print the tables; return 1 if a ratio that the project sets itself is missed."""
+    """Print the tables; return 1 if a limit is missed. An aim is only shown beside what was reached."""
     runs = {name: run for path in paths for name, run in load(path).items()}
     tables = {name: run for name, run in runs.items() if run.rows or name in (FLOOR, OPENSSL)}
-    missed = batches(tables) | singles([run for name, run in runs.items() if name not in tables or name == FLOOR])
+    batches(tables)
+    missed = singles([run for name, run in runs.items() if name not in tables or name == FLOOR])
     return int(missed | bool(kernel.main()))
 
 
-def batches(runs: dict[str, Run]) -> bool:
+def batches(runs: dict[str, Run]) -> None:
     """Whole tables and their peers."""
     peer, openssl = runs[PYOTP], runs[OPENSSL]
     table = Table(title=f"Codes a second of processor time, one run, Python {platform.python_version()}: medians")
-    for heading in ("what", "codes a second", "× pyotp", "× openssl's rate", "aim", "at least × pyotp"):
+    for heading in ("what", "codes a second", "× pyotp", "× openssl's rate", "aim", "aim × pyotp"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
-    missed = False
     for name, run in sorted(runs.items(), key=lambda item: item[1].rate):
-        limit = PEER_LIMITS.get(name)
-        times = run.rate / peer.rate
-        missed |= limit is not None and times < limit
         share = f"{run.rate * kernel.EACH_ANOTHER / openssl.rate:.2f}" if name.startswith("test_kernel[") else ""
         aim = f"{AIMS[name]:,}" if name in AIMS else ""
         words = f"{run.words}, compressions" if name == OPENSSL else f"{run.words}, digests" if name == FLOOR else run.words
-        table.add_row(words, f"{run.rate:,.0f}", f"{times:.1f}", share, aim, f"{limit:.0f}" if limit else "")
+        table.add_row(words, f"{run.rate:,.0f}", f"{run.rate / peer.rate:.1f}", share, aim, PEER_AIMS.get(name, ""))
     Console(width=130).print(table)
     _all_cores(runs)
-    return missed
 
 
 def _all_cores(runs: dict[str, Run]) -> None:
