@@ -125,9 +125,7 @@ def require_safe(profile: Profile) -> None:
         found = family_odds(profile, family)
         if found.odds > WORST_ODDS:
             live = found.live + found.remembered
-            enough = family.length
-            while profile.radix**enough * WORST_ODDS < live:
-                enough += 1
+            enough = length_needed(profile.radix, live, WORST_ODDS)
             raise WeakProfileError(
                 f"profile {profile.name!r}, family {family.name!r}: {live} of {found.codes} codes can be live at once, so a guess opens "
                 f"with 1 in {found.one_in:.0f}; at least 1 in 1000 is required. {enough} sealed symbols instead of {family.length} "

@@ -41,12 +41,8 @@ def check(
     """
     if (provision is None) == (device is None):
         raise RequestError("give the lock as --provision FILE, or as --device with --vendor and a key")
-    if provision is not None:
-        made = Provisioning.load(provision)
-    else:
-        assert device is not None  # one of the two is given
-        with options.opened(key_file, vendor, ledger, allow_weak) as issuer:
-            made = issuer.provision(device, time_zone=time_zone, generation=generation)
+    made = options.provisioned(provision, device, vendor, key_file, time_zone, ledger, generation, allow_weak)
+    assert made is not None  # one of the two is given
     at = options.present(now, time_zone or made.time_zone)
     typed = ungrouped(made.profile, read_line() if code in (None, "-") else code or "")
     decision = Lock(made).enter(typed, now=at)

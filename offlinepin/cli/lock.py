@@ -61,7 +61,9 @@ def lock(
     Example: offlinepin lock --state front.lock --now 2027-07-01T15:00+02:00 < script.txt
     """
     file = StateFile(state)
-    session = _begin(file, _given(provision, device, vendor, key_file, time_zone, ledger, generation, allow_weak), now, time_zone, dst)
+    session = _begin(
+        file, options.provisioned(provision, device, vendor, key_file, time_zone, ledger, generation, allow_weak), now, time_zone, dst
+    )
     file.save(session.kept())
     if script is None and sys.stdin.isatty():
         _talk(file, session)
@@ -77,27 +79,6 @@ def lock(
         if said is None:
             return
         show(*(part.text for part in said))
-
-
-def _given(
-    provision: Path | None,
-    device: str | None,
-    vendor: str | None,
-    key_file: Path | None,
-    time_zone: str | None,
-    ledger: Path | None,
-    generation: int | None,
-    allow_weak: bool,
-) -> Provisioning | None:
-    """The lock that the options describe, if they do."""
-    if provision is not None and device is not None:
-        raise RequestError("give the lock as --provision FILE or as --device with --vendor and a key, not both")
-    if provision is not None:
-        return Provisioning.load(provision)
-    if device is None:
-        return None
-    with options.opened(key_file, vendor, ledger, allow_weak) as issuer:
-        return issuer.provision(device, time_zone=time_zone, generation=generation)
 
 
 def _begin(file: StateFile, made: Provisioning | None, now: str | None, time_zone: str | None, dst: bool) -> Session:

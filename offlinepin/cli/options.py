@@ -19,6 +19,7 @@ from offlinepin.errors import KeyMaterialError, NaiveDatetimeError, ProfileError
 from offlinepin.issuer import Issuer
 from offlinepin.keys import ENVIRONMENT_VARIABLE, MasterKey
 from offlinepin.ledger import Place, RequestKey, SqliteLedger, Taken
+from offlinepin.provisioning import Provisioning
 from offlinepin.vendor import Vendor, discover, load, resolve
 
 PASSPHRASE_VARIABLE: Final = "OFFLINEPIN_PASSPHRASE"  # noqa: S105  (its name, not its value)
@@ -184,3 +185,24 @@ def opened(key_file: Path | None, vendor: str | None, ledger: Path | None, allow
     found = find_vendor(vendor)
     with closing(LateLedger(ledger)) as book:
         yield Issuer(master_key(key_file), found, book, allow_weak=allow_weak)
+
+
+def provisioned(
+    provision: Path | None,
+    device: str | None,
+    vendor: str | None,
+    key_file: Path | None,
+    time_zone: str | None,
+    ledger: Path | None,
+    generation: int | None,
+    allow_weak: bool,
+) -> Provisioning | None:
+    """The lock that the options describe: by its document, or by its device id, vendor and key. ``None`` if they describe none."""
+    if provision is not None and device is not None:
+        raise RequestError("give the lock as --provision FILE or as --device with --vendor and a key, not both")
+    if provision is not None:
+        return Provisioning.load(provision)
+    if device is None:
+        return None
+    with opened(key_file, vendor, ledger, allow_weak) as issuer:
+        return issuer.provision(device, time_zone=time_zone, generation=generation)

@@ -130,7 +130,7 @@ def judge(
     if chosen is None or not best.opened:
         return best, replace(state, refused=token.tag(typed))
     _, kind = chosen.grant.of(profile)
-    used = _use(profile, behind_t if _moves_floor(profile, chosen) else behind_floor, chosen, t)
+    used = _use(profile, state, chosen, t)
     return replace(best, action=kind.action), used.forget(profile, used.floor)
 
 
@@ -288,7 +288,7 @@ def _act(profile: Profile, state: State, grant: Grant, starts: int, t: int) -> S
         case Action.ROTATE:
             return State(generation=state.generation + 1, floor=t, failures=state.failures, charged_at=state.charged_at)
         case Action.REVOKE:
-            return replace(state, revoked=state.revoked | {_target(profile, grant)}).forget(profile, state.floor)
+            return replace(state, revoked=state.revoked | {_target(profile, grant)})
         case _:
             return state
 
