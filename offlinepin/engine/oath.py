@@ -157,7 +157,7 @@ def parse_uri(uri: str) -> OathAccount:
     if parts.scheme != "otpauth" or parts.netloc not in ("hotp", "totp"):
         raise OathError("an OATH URI begins with otpauth://hotp/ or otpauth://totp/")
     query = {name.lower(): values[-1] for name, values in parse_qs(parts.query).items()}
-    label_issuer, _, account = unquote(parts.path.lstrip("/")).rpartition(":")
+    label_issuer, _, account = unquote(parts.path.removeprefix("/")).rpartition(":")
     algorithm = query.get("algorithm", "SHA1").lower()
     digits, period = _number(query, "digits", 6), _number(query, "period", 30)
     secret = _secret(query.get("secret", ""))

@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from offlinepin.engine.oath import Algorithm, Hotp, OathAccount, OathResult, Totp, parse_uri
@@ -224,6 +224,7 @@ def test_other_readers_read_an_hotp_uri_the_same(hotp: Hotp, account: str, issue
 
 
 @given(names, names | st.none())
+@example("/", "//")
 def test_uris_of_other_writers_are_read(account: str, issuer: str | None) -> None:
     secret = _base32(SECRET)
     uri = pyotp.TOTP(secret, digits=8, digest=hashlib.sha256, interval=60).provisioning_uri(name=account, issuer_name=issuer)
