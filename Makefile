@@ -2,9 +2,12 @@
 VENV ?= .venv
 PYTHON ?= python3
 export VENV PYTHON
+
+# What is tested is the wheel, also in the processes that tests start: none of them may import the checkout because it runs in it.
+SAFELY = PYTHONSAFEPATH=1
 BIN = $(VENV)/bin
 
-.PHONY: help run test check coverage bench serve firmware clean setup
+.PHONY: help run test check coverage bench serve firmware fuzz clean setup packages
 
 help:
 	@echo "make run    codes for a booking calendar, and two locks that open for them"
@@ -13,6 +16,7 @@ help:
 	@echo "make bench  speed beside its peers, measured in one run"
 	@echo "make serve  the server, with a demo workspace, two simulated locks and a printed key"
 	@echo "make firmware  the C lock: sizes, steps beside the simulated lock, and timing"
+	@echo "make fuzz   ten minutes of fuzzing the C lock; inputs stay in out/fuzz, and the next time goes on from them"
 
 setup:
 	@tools/setup
@@ -20,11 +24,15 @@ setup:
 run: setup
 	@$(BIN)/python examples/run.py
 
-test: setup
-	OFFLINEPIN_TEST_INSTALLED=1 $(BIN)/pytest -n auto --benchmark-disable tests
+# what the tests use where it is there, and skip where it cannot be had
+packages:
+	@tools/packages
 
-coverage: setup
-	$(BIN)/pytest -n auto --benchmark-disable --cov --cov-report=term:skip-covered --cov-fail-under=95 tests
+test: setup packages
+	$(SAFELY) OFFLINEPIN_TEST_INSTALLED=1 $(BIN)/pytest -n auto --benchmark-disable tests
+
+coverage: setup packages
+	$(SAFELY) $(BIN)/pytest -n auto --benchmark-disable --cov --cov-report=term:skip-covered --cov-fail-under=95 tests
 
 check: setup
 	$(BIN)/ruff check .
@@ -45,6 +53,9 @@ firmware: setup
 	@$(BIN)/python -m offlinepin.firmware.measure
 	@$(BIN)/python -m offlinepin.firmware.pair --steps 50000
 	@$(BIN)/python -m offlinepin.firmware.timing
+
+fuzz: setup
+	@$(BIN)/python -m offlinepin.firmware.fuzzing --inputs out/fuzz
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis out

@@ -103,3 +103,7 @@ uint32_t board_open(const uint8_t *token, const char *text, uint32_t window, uin
 uint32_t board_status(const board *it) {
     return it->lock.status;
 }
+
+uint32_t board_charged_at(const board *it) {
+    return it->lock.charged_at;
+}

@@ -37,6 +37,7 @@ uint32_t board_press(board *it, uint32_t key);
 uint32_t board_check_value(const board *it);
 uint32_t board_answer(const board *it, uint32_t which);
 uint32_t board_status(const board *it);
+uint32_t board_charged_at(const board *it); /* the uptime of the last charge */
 
 /* Known answers: step a token in place, and open a code. board_open gives 0 if no family claims the text, 1 if it reads as no payload,
  * else 2. */

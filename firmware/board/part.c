@@ -3,6 +3,7 @@
 #include "board.h"
 
 typedef struct {
+    /* cppcheck-suppress unusedStructMember ; reached through REGISTERS */
     volatile uint32_t doorbell, first, second, answer;
 } board_registers;
 
@@ -41,6 +42,10 @@ static uint32_t part_status(void) {
     return board_status(&the_board);
 }
 
+static uint32_t part_charged_at(void) {
+    return board_charged_at(&the_board);
+}
+
 static uint32_t part_lock_bytes(void) {
     return sizeof(opin_lock);
 }
@@ -49,5 +54,5 @@ __attribute__((section(".table"), used)) const void *const board_table[] = {
     (const void *)part_power_up, (const void *)part_press,      (const void *)part_check_value, (const void *)part_answer,
     (const void *)part_status,   (const void *)part_lock_bytes, opin_product_memory,            core_start,
     core_end,                    runtime_end,                   product_end,                    (const void *)board_step,
-    (const void *)board_open,
+    (const void *)board_open,    (const void *)part_charged_at,
 };

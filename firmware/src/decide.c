@@ -52,7 +52,6 @@ bool opin_admit(opin_lock *lock, int64_t now, uint32_t uptime, const char *text,
     uint32_t failures = (uint32_t)opin_get(lock->image + OPIN_AT_FAILURES, 2), rest;
     const uint32_t wait = wait_after(profile, failures);
     bool is_claimed = false, sets_clock = false;
-    uint8_t tag[OPIN_TAG_BYTES];
     if (wait > elapsed) {
         refusal->reason = OPIN_THROTTLED;
         refusal->wait = wait - elapsed;
@@ -74,6 +73,7 @@ bool opin_admit(opin_lock *lock, int64_t now, uint32_t uptime, const char *text,
         return false;
     }
     if (lock->has_refused) {
+        uint8_t tag[OPIN_TAG_BYTES];
         opin_tag(tag, opin_token_of(lock), text, length);
         if (opin_equal(tag, lock->refused, OPIN_TAG_BYTES)) {
             return true;

@@ -82,7 +82,7 @@ OPIN_INLINE void opin_message_load(opin_lane w[16], const opin_message messages[
 /* KDF(key, label, context) of every lane, from opin_message_write's messages and block counts. 8 words. */
 OPIN_FUNCTION void opin_kdf(opin_lane derived[8], const opin_key *key, const opin_message messages[OPIN_LANES],
                             const uint32_t blocks[OPIN_LANES]) {
-    opin_lane w[16], longer[8];
+    opin_lane w[16];
     const opin_lane two = opin_below(opin_all(1), opin_load(blocks));
     uint32_t most = 1;
     memcpy(derived, key->inner, sizeof key->inner);
@@ -92,6 +92,7 @@ OPIN_FUNCTION void opin_kdf(opin_lane derived[8], const opin_key *key, const opi
         most |= blocks[lane];
     }
     if (most > 1) {
+        opin_lane longer[8];
         memcpy(longer, derived, sizeof longer);
         opin_message_load(w, messages, 1);
         opin_hash_block(longer, w);

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,9 +20,19 @@ from offlinepin.cli import options
 from offlinepin.cli.lockwords import Said, about, obey
 from offlinepin.cli.show import FAILED, complain, plainly, show
 from offlinepin.errors import OfflinepinError, ProvisioningError, RequestError
+from offlinepin.lock.anydoor import MakeDoor, simulated
 from offlinepin.lock.session import Session
 from offlinepin.lock.statefile import StateFile
 from offlinepin.provisioning import Provisioning
+
+
+class Runner(StrEnum):
+    """What runs the lock in C."""
+
+    CORTEX_M0PLUS = "cortex-m0plus"
+    CORTEX_M4 = "cortex-m4"
+    HOST = "host"
+
 
 _STYLES = {"opened": "bold green", "followed": "green", "power": "yellow", "dead": "bold red"}
 
@@ -47,6 +60,12 @@ def lock(
     ] = None,
     dst: Annotated[bool, typer.Option("--dst/--no-dst", help="First start: whether a civil clock knows when the clocks change.")] = True,
     allow_weak: options.AllowWeak = False,
+    firmware: Annotated[
+        bool, typer.Option("--firmware", help="The lock in C instead of the simulated one. Each goes on from the file that the other left.")
+    ] = False,
+    runner: Annotated[
+        Runner, typer.Option("--on", help="With --firmware: the emulated part that runs it, or this machine.")
+    ] = Runner.CORTEX_M0PLUS,
 ) -> None:
     """Work a lock: type codes, let time pass, move its clock, cut its power. Its file keeps it for the next time.
 
@@ -59,15 +78,36 @@ def lock(
     Example: offlinepin lock --device front-door --vendor igloo --key-file master.key --state front.lock
 
     Example: offlinepin lock --state front.lock --now 2027-07-01T15:00+02:00 < script.txt
+
+    Example: offlinepin lock --state front.lock --firmware --on cortex-m4
     """
     file = StateFile(state)
-    session = _begin(
-        file, options.provisioned(provision, device, vendor, key_file, time_zone, ledger, generation, allow_weak), now, time_zone, dst
-    )
-    file.save(session.kept())
-    if script is None and sys.stdin.isatty():
-        _talk(file, session)
+    made = options.provisioned(provision, device, vendor, key_file, time_zone, ledger, generation, allow_weak)
+    with _doors(runner if firmware else None) as make:
+        session = _begin(file, made, now, time_zone, dst, make)
+        file.save(session.kept())
+        if script is None and sys.stdin.isatty():
+            _talk(file, session)
+        else:
+            _read(file, session, script)
+
+
+@contextmanager
+def _doors(runner: Runner | None) -> Iterator[MakeDoor]:
+    """What switches the door on: the simulated lock, or the lock in C, built into a folder that is gone in the end."""
+    if runner is None:
+        yield simulated
         return
+    try:
+        from offlinepin.firmware.door import FirmwareDoors
+    except ModuleNotFoundError as cause:
+        raise RequestError(f"--firmware needs the package {cause.name}; install it with: pip install 'offlinepin[firmware]'") from None
+    with tempfile.TemporaryDirectory(prefix="offlinepin-lock-") as folder:
+        yield FirmwareDoors(runner, Path(folder))
+
+
+def _read(file: StateFile, session: Session, script: Path | None) -> None:
+    """Take the lines of a script, or of stdin, until quit or their end."""
     show(*(said.text for said in about(session)))
     for number, line in enumerate(script.read_bytes().splitlines() if script is not None else sys.stdin.buffer, 1):
         try:
@@ -81,7 +121,7 @@ def lock(
         show(*(part.text for part in said))
 
 
-def _begin(file: StateFile, made: Provisioning | None, now: str | None, time_zone: str | None, dst: bool) -> Session:
+def _begin(file: StateFile, made: Provisioning | None, now: str | None, time_zone: str | None, dst: bool, make: MakeDoor) -> Session:
     """The lock of the file, or a new one where there is no file."""
     kept = file.load()
     if kept is None:
@@ -89,13 +129,13 @@ def _begin(file: StateFile, made: Provisioning | None, now: str | None, time_zon
             raise RequestError(
                 f"there is no file {str(file.path)!r} yet; give its lock as --provision FILE, or as --device with --vendor and a key"
             )
-        return Session.new(made, options.present(now, time_zone or made.time_zone), runs=now is None, follows_dst=dst)
+        return Session.new(made, options.present(now, time_zone or made.time_zone), runs=now is None, follows_dst=dst, make=make)
     if made is not None and made.to_json() != kept.provisioning:
         raise ProvisioningError(
             f"the lock in {str(file.path)!r} was provisioned otherwise than these options say; leave them out to go on with it, "
             "or name a new file with --state"
         )
-    session = Session(kept)
+    session = Session(kept, make=make)
     if now is not None:
         session.move_to(options.moment(now, "--now", time_zone or session.provisioning.time_zone), runs=False)
     elif kept.runs:

@@ -14,8 +14,8 @@ from offlinepin.engine.clock import EPOCH, length_in_words
 from offlinepin.engine.payload import Grant, is_time_bound, life
 from offlinepin.engine.profile import Action
 from offlinepin.errors import RequestError
+from offlinepin.lock.anydoor import AnyDoor
 from offlinepin.lock.decide import Decision, Reason
-from offlinepin.lock.door import Door
 from offlinepin.lock.journal import Condition
 from offlinepin.lock.session import Outcome, Session, wear_of_an_opening
 
@@ -272,7 +272,7 @@ def _outcome(session: Session, outcome: Outcome) -> Said:
     return Said(f"{word}{grant} {bolt}", "refused")
 
 
-def _effect(session: Session, door: Door, decision: Decision) -> str:
+def _effect(session: Session, door: AnyDoor, decision: Decision) -> str:
     """What an accepted code does to the lock."""
     match decision.action:
         case Action.PASSAGE:
@@ -289,7 +289,7 @@ def _effect(session: Session, door: Door, decision: Decision) -> str:
             return "the bolt moves"
 
 
-def _grant(session: Session, door: Door, grant: Grant) -> str:
+def _grant(session: Session, door: AnyDoor, grant: Grant) -> str:
     _, kind = grant.of(door.profile)
     if not is_time_bound(kind.action):
         return _name(door, grant)
@@ -297,7 +297,7 @@ def _grant(session: Session, door: Door, grant: Grant) -> str:
     return f"{_name(door, grant)}, from {_shown(session, held.starts)} {_until(session, held.ends)}"
 
 
-def _name(door: Door, grant: Grant) -> str:
+def _name(door: AnyDoor, grant: Grant) -> str:
     family, kind = grant.of(door.profile)
     return f"{family.name}/{kind.name}{f', variant {grant.variant}' if kind.variants > 1 else ''}"
 

@@ -20,6 +20,11 @@ from offlinepin.provisioning import Provisioning
 
 _REASONS: Final = tuple(Reason)
 _ACTIONS: Final = tuple(Action)
+_TROUBLES: Final = (
+    "",
+    "the state does not read back as it was written; the flash is worn out",
+    "the lock's state is lost; it must be provisioned again",
+)
 READING_BYTES: Final = 28
 
 
@@ -77,6 +82,10 @@ class Machine(Protocol):
 
     def check_value(self) -> int:
         """What the lock shows of its token."""
+        ...
+
+    def charged_at(self) -> int:
+        """The uptime of the last charge."""
         ...
 
     def step(self, token: bytes, following: int) -> bytes:
@@ -194,7 +203,7 @@ class BoardLock:
 
     def _check(self, status: int) -> None:
         if status:
-            raise StateError("the state does not read back; the flash is worn out" if status == 1 else "the lock's state is lost")
+            raise StateError(_TROUBLES[status])
 
     def _decision(self, words: tuple[int, ...]) -> Decision:
         reason, action, wait, has_grant, kind, start, duration, variant = words

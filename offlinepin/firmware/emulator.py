@@ -32,8 +32,8 @@ _STACK_TOP = _READING
 _STACK_BYTES: Final = 0x2000
 _PAINT: Final = b"\xa5"
 _POWER_UP, _PRESS, _CHECK_VALUE, _ANSWER, _STATUS, _LOCK_BYTES, _MEMORY = range(7)
-_STEP, _OPEN = 11, 12
-_ENTRIES = 13  # words in the table at address 0
+_STEP, _OPEN, _CHARGED_AT = 11, 12, 13
+_ENTRIES = 14  # words in the table at address 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,10 @@ class EmulatedMachine:
     def check_value(self) -> int:
         """See :class:`offlinepin.firmware.board.Machine`."""
         return self._call(_CHECK_VALUE)
+
+    def charged_at(self) -> int:
+        """See :class:`offlinepin.firmware.board.Machine`."""
+        return self._call(_CHARGED_AT)
 
     def step(self, token: bytes, following: int) -> bytes:
         """See :class:`offlinepin.firmware.board.Machine`."""

@@ -21,7 +21,7 @@ class HostMachine:
 
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
-        for name in ("bytes", "memory_bytes", "power_up", "press", "check_value", "answer", "status", "step", "open"):
+        for name in ("bytes", "memory_bytes", "power_up", "press", "check_value", "answer", "status", "charged_at", "step", "open"):
             getattr(self._library, f"board_{name}").restype = ctypes.c_uint32
         self._board = ctypes.create_string_buffer(self._library.board_bytes())
         self._memory = ctypes.create_string_buffer(self._library.board_memory_bytes())
@@ -49,6 +49,10 @@ class HostMachine:
     def check_value(self) -> int:
         """See :class:`offlinepin.firmware.board.Machine`."""
         return self._call("check_value")
+
+    def charged_at(self) -> int:
+        """See :class:`offlinepin.firmware.board.Machine`."""
+        return self._call("charged_at")
 
     def step(self, token: bytes, following: int) -> bytes:
         """See :class:`offlinepin.firmware.board.Machine`."""

@@ -39,6 +39,7 @@ class Flash:
         self.words = 0
         self.cut_after: int | None = None
         self._cells = bytearray([_BLANK]) * (page_size * pages)
+        self._aged: set[int] = set()  # words that age has changed since their page was erased: no driver can know of it
         self._chance = random.Random(seed)  # noqa: S311 - what a torn write leaves, no secret
 
     def read(self, at: int, length: int) -> bytes:
@@ -48,13 +49,15 @@ class Flash:
         return bytes(self._cells[at : at + length])
 
     def write(self, at: int, word: bytes) -> None:
-        """Program one aligned word. ``FlashError`` if that would set a bit; ``PowerCutError``, some bits cleared, if the power goes."""
+        """Program one aligned word. ``FlashError`` if that would set a bit, unless age has cleared it, which only reading back can tell;
+        ``PowerCutError``, some bits cleared, if the power goes."""
         if at % WORD or len(word) != WORD:
             raise FlashError(f"a write is one aligned word of {WORD} bytes, not {len(word)} bytes at {at}")
         old = int.from_bytes(self.read(at, WORD), "big")
         new = int.from_bytes(word, "big")
-        if new & ~old:
+        if new & ~old and at not in self._aged:
             raise FlashError(f"the write at {at} would set bits that only an erase can set")
+        new &= old
         torn = self._spend()
         if torn:
             new |= old & self._chance.getrandbits(8 * WORD)
@@ -74,16 +77,19 @@ class Flash:
                 self._cells[at] |= self._chance.getrandbits(8)
             raise PowerCutError(f"the power went while page {page} was erased")
         self._cells[start : start + self.page_size] = bytes([_BLANK]) * self.page_size
+        self._aged -= set(range(start, start + self.page_size, WORD))
 
     def rot(self, at: int, bit: int) -> None:
         """Flip one bit, as age does."""
         self._cells[at] ^= 1 << bit
+        self._aged.add(at // WORD * WORD)
 
     def copy(self) -> Flash:
         """A part in the same condition."""
         twin = Flash(self.page_size, self.pages)
         twin.wear, twin.words, twin.cut_after = list(self.wear), self.words, self.cut_after
         twin._cells[:] = self._cells
+        twin._aged = set(self._aged)
         twin._chance.setstate(self._chance.getstate())
         return twin
 

@@ -1,5 +1,5 @@
-"""A simulated door that can be left and come back to: its true time, what is done to it, and everything of it that a file keeps.
-Coming back is the power coming back, just as after a cut."""
+"""A door that can be left and come back to, simulated or with the lock in C: its true time, what is done to it, and everything of it
+that a file keeps. Coming back is the power coming back, just as after a cut."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Final
 
 from offlinepin.engine.token import KEY_BYTES
 from offlinepin.errors import InvalidCodeError, RequestError, StateError
+from offlinepin.lock.anydoor import AnyDoor, MakeDoor, simulated
 from offlinepin.lock.audit import AuditLog
 from offlinepin.lock.decide import Decision, admit
-from offlinepin.lock.door import Door
+from offlinepin.lock.door import END_PASSAGE, SET_PASSAGE, Door
 from offlinepin.lock.flash import WORD, Flash, PowerCutError
 from offlinepin.lock.journal import Journal
-from offlinepin.lock.state import State
+from offlinepin.lock.keypad import Entry, Keypad
 from offlinepin.lock.statefile import Kept, KeptFlash
 from offlinepin.lock.timekeeping import DoorClock
 from offlinepin.provisioning import Provisioning
@@ -43,11 +44,12 @@ class Outcome:
 
 
 class Session:
-    """A simulated door with its power, its clock and the true time.
+    """A door with its power, its clock and the true time.
 
     Args:
-        kept: what an earlier session left, or :meth:`new`.
+        kept: what an earlier session left, or :meth:`new`. Each kind of door goes on with what any other left.
         ticks: the system's steady clock in seconds, for a door whose time runs on with it.
+        make: switches the door on; the simulated one by default.
 
     Attributes:
         provisioning: what was loaded into it.
@@ -55,25 +57,28 @@ class Session:
         trouble: why it could not start; empty when it could.
     """
 
-    def __init__(self, kept: Kept, *, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, kept: Kept, *, ticks: Callable[[], float] = time.monotonic, make: MakeDoor = simulated) -> None:
         self.provisioning = Provisioning.from_json(kept.provisioning)
         self.clock = DoorClock.resume(self.provisioning.clock, kept.clock)
         self._document = kept.provisioning
         self._at, self._runs = kept.at.astimezone(UTC), kept.runs
-        self._ticks, self._since = ticks, ticks()
+        self._ticks, self._since, self._make = ticks, ticks(), make
         self._log: AuditLog = AuditLog(kept.audit)
         self._moves = kept.bolt_moves
         self.flash = _part(kept.flash)
-        self.door: Door | None = None
+        self.door: AnyDoor | None = None
         self.power_up()
 
     @classmethod
-    def new(cls, provisioning: Provisioning, at: datetime, *, runs: bool = False, follows_dst: bool = True) -> Session:
+    def new(
+        cls, provisioning: Provisioning, at: datetime, *, runs: bool = False, follows_dst: bool = True, make: MakeDoor = simulated
+    ) -> Session:
         """A door that is switched on for the first time, its clock set right at ``at``."""
         clock = DoorClock(provisioning.clock, _in_range(at), follows_dst=follows_dst)
-        flash = _kept_part(Door(provisioning, at, clock=clock).flash)
-        document = provisioning.to_json()
-        return cls(Kept(provisioning=document, flash=flash, clock=clock.setting, at=at, runs=runs, bolt_moves=0, audit=()))
+        part = Flash(Door(provisioning, at).flash.page_size)
+        make(provisioning, at, part, clock)
+        document, flash = provisioning.to_json(), _kept_part(part)
+        return cls(Kept(provisioning=document, flash=flash, clock=clock.setting, at=at, runs=runs, bolt_moves=0, audit=()), make=make)
 
     def kept(self) -> Kept:
         """What outlives a power cut."""
@@ -137,11 +142,11 @@ class Session:
     def power_up(self) -> None:
         """The power goes, if it was on, and comes back. A cut that was to come is off."""
         self._moves = self.bolt_moves
-        self._last: Decision | None = None
+        self._keypad = Keypad(self.provisioning.keypad, self.provisioning.profile)
         self.door, self.trouble = None, ""
         self.flash.cut_after = None
         try:
-            self.door = Door(self.provisioning, self.at, flash=self.flash, clock=self.clock)
+            self.door = self._make(self.provisioning, self.at, self.flash, self.clock)
         except StateError as cause:
             self.trouble = str(cause)
         else:
@@ -174,16 +179,17 @@ class Session:
         if (door := self.door) is None:
             return outcomes
         for key in keys:
-            moves, before = self.bolt_moves, door.state
+            moves, at = self.bolt_moves, self.at
+            entry = self._keypad.press(key, door.uptime(at))
             try:
-                decisions = door.press(key, self.at)
+                decisions = door.press(key, at)
             except PowerCutError:
                 self.power_up()
                 return [*outcomes, Outcome(None, self.bolt_moves > moves)]
+            moved = self.bolt_moves > moves
             for decision in decisions:
-                follow_up = _follow_up(before, door.state) if decision is self._last else ""
-                outcomes.append(Outcome(decision, self.bolt_moves > moves, follow_up))
-                self._last = decision
+                follow_up = _follow_up(entry, door) if decision.bolt_moves and not moved else ""
+                outcomes.append(Outcome(decision, moved, follow_up))
         return outcomes
 
     def rot(self, address: int, bit: int) -> None:
@@ -206,7 +212,7 @@ class Session:
         return self._log.json_lines()
 
 
-def wear_of_an_opening(door: Door) -> tuple[float, float]:
+def wear_of_an_opening(door: AnyDoor) -> tuple[float, float]:
     """Flash words and page erases that an opening by a known code costs on average: measured on a blank part, snapshots shared out."""
     flash = Flash(door.flash.page_size, door.flash.pages)
     journal = Journal(flash, door.layout.size + KEY_BYTES)
@@ -225,10 +231,10 @@ def wear_of_an_opening(door: Door) -> tuple[float, float]:
     return words + snapshot / openings, bank_pages / openings
 
 
-def _follow_up(before: State, after: State) -> str:
-    if before.personal is not after.personal:
-        return "the personal code is chosen"
-    return f"passage is {'on' if after.passage else 'off'}"
+def _follow_up(entry: Entry | None, door: AnyDoor) -> str:
+    if entry is not None and entry.text in (SET_PASSAGE, END_PASSAGE):
+        return f"passage is {'on' if door.state.passage else 'off'}"
+    return "the personal code is chosen"
 
 
 def _kept_part(flash: Flash) -> KeptFlash:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -87,12 +88,15 @@ def test_the_example_opens_once_for_a_single_use_code_typed_on_its_terminal(prog
 def test_the_example_does_the_same_on_qemu(program: Path, typed: str) -> None:
     assert QEMU is not None
     command = [QEMU, "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "stdio", "-kernel", str(program)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         assert running.stdin is not None
         assert running.stdout is not None
+        end = threading.Timer(120, running.kill)  # a board that says nothing would be waited for without an end
+        end.start()
         said = [running.stdout.readline().strip()]
         running.stdin.write(typed)
         running.stdin.flush()
         said += [running.stdout.readline().strip() for _ in ANSWERS[1:]]
+        end.cancel()
         running.kill()
     assert said == ANSWERS

@@ -1,68 +1,96 @@
-"""The fuzz target, a bounded run: a corpus of real flash contents and typed texts, and seeded changes of those, under the sanitizers."""
+"""The fuzz targets, a bounded run: neither what is typed, nor what the flash holds, nor any product's table leads the lock astray; and
+a lock that does go astray is found."""
 
 from __future__ import annotations
 
-import random
+import re
 import shutil
-import subprocess
-from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import partial
+import sys
 from pathlib import Path
 
 import pytest
 
-from offlinepin.firmware.board import BoardLock
-from offlinepin.firmware.build import CORE, WARNINGS, Builder
-from offlinepin.firmware.host import HostMachine
-from offlinepin.firmware.tables import tables
-from offlinepin.lock.flash import Flash
-from offlinepin.provisioning import Provisioning
+from offlinepin.errors import BuildError
+from offlinepin.firmware import fuzzing
+from offlinepin.firmware.fuzzing import TARGETS, Fuzzer, clang
 
-GCC = shutil.which("gcc")
-AT = datetime(2027, 6, 15, 9, tzinfo=UTC)
-CASES = 400
+RUNS = {"typed": 150, "flash": 2000, "table": 10_000}
+
+pytestmark = pytest.mark.skipif(clang() is None and shutil.which("gcc") is None, reason="needs clang's libFuzzer, or gcc")
 
 
-@pytest.mark.skipif(GCC is None, reason="needs gcc's sanitizer libraries")
-def test_neither_typed_text_nor_flash_content_leads_the_lock_astray(
-    firmware: Path, host: Builder, provisioned: Callable[[str], Provisioning], tmp_path: Path
+@pytest.fixture(scope="module")
+def guided(firmware: Path, tmp_path_factory: pytest.TempPathFactory) -> Fuzzer:
+    """The best that this machine has: libFuzzer, or else gcc."""
+    return Fuzzer(firmware, tmp_path_factory.mktemp("fuzz"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_input_leads_the_lock_astray(target: str, guided: Fuzzer) -> None:
+    ran = guided.run(target, runs=RUNS[target])
+    assert ran.failure == ""
+    assert ran.executions >= RUNS[target]
+    assert (ran.covered > 100) == guided.is_guided
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc's sanitizer libraries")
+def test_gcc_runs_the_same_targets(firmware: Path, tmp_path: Path) -> None:
+    fuzzer = Fuzzer(firmware, tmp_path, is_guided=False)
+    for target in TARGETS:
+        ran = fuzzer.run(target, runs=40)
+        assert (ran.failure, ran.executions > 40) == ("", True), target
+
+
+COMMIT = "    opin_commit(lock);\n    if (lock->status != OPIN_WORKS) {\n        return;\n    }\n"
+MARK = "void opin_mark(const opin_lock *lock, const opin_grant *grant) {\n"
+NEVER = "    if (grant->variant < 9) {\n        return;\n    }\n"
+ASTRAY = {
+    "the bolt moves before the mark is kept": ("typed", "door.c", f"{COMMIT}    if (decision->action", "    if (decision->action"),
+    "no mark is made": ("typed", "memory.c", MARK, MARK + NEVER),
+    "any bytes are a state": ("flash", "image.c", "lock->image[0] == OPIN_VERSION &&", "lock->image[0] != 77 ||"),
+}
+
+
+def astray(firmware: Path, into: Path, file: str, old: str, new: str) -> Path:
+    """A copy of the C sources with a fault."""
+    wrong = into / "firmware"
+    shutil.copytree(firmware, wrong)
+    source = wrong / "src" / file
+    text = source.read_text()
+    assert text.count(old) == 1
+    source.write_text(text.replace(old, new))
+    return wrong
+
+
+@pytest.mark.parametrize("fault", ASTRAY)
+def test_a_lock_that_goes_astray_is_found(fault: str, firmware: Path, tmp_path: Path) -> None:
+    target, *change = ASTRAY[fault]
+    wrong = astray(firmware, tmp_path, *change)
+    assert "it must be true that" in Fuzzer(wrong, tmp_path).run(target, runs=4 * RUNS[target]).failure
+
+
+@pytest.mark.skipif(clang() is None, reason="needs clang's libFuzzer")
+def test_the_command_counts_what_it_ran_and_keeps_the_input_that_shows_a_fault(
+    firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert GCC is not None
-    made = provisioned("standard")
-    (tmp_path / "table.c").write_text(tables(made.profile, made.keypad))
-    sources = [tmp_path / "table.c", firmware / "fuzz" / "fuzz.c", *(firmware / "src" / f"{part}.c" for part in CORE)]
-    sanitize = ["-O1", "-g", "-DFUZZ_MAIN", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    folders = [f"-I{firmware / 'include'}", f"-I{firmware / 'src'}"]
-    program = tmp_path / "fuzz"
-    subprocess.run([GCC, *WARNINGS, *sanitize, *folders, *map(str, sources), "-o", str(program)], check=True)
-    paths = []
-    for i, data in enumerate(corpus(made, host)):
-        paths.append(tmp_path / f"case-{i}")
-        paths[-1].write_bytes(data)
-    done = subprocess.run([str(program), *map(str, paths)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    wrong = astray(firmware, tmp_path, "payload.c", "payload >= f->payloads", "payload > f->payloads")
+    monkeypatch.setattr(fuzzing, "sources", lambda: wrong)
+    monkeypatch.setattr(sys, "argv", ["fuzzing", "--seconds", "30", "--inputs", str(tmp_path / "inputs")])
+    monkeypatch.setattr(fuzzing, "TARGETS", {"table": TARGETS["table"]})
+    assert fuzzing.main() == 1
+    said = capsys.readouterr()
+    assert re.match(r"table +0 executions, 0 edges covered, 0 inputs kept: FAILED", said.out)
+    assert "it must be true that is_one == (payload < f->payloads)" in said.err
+    (found,) = (tmp_path / "inputs").glob("table-crash-*")
+    with monkeypatch.context() as right:
+        right.setattr(fuzzing, "sources", lambda: firmware)
+        right.setattr(sys, "argv", ["fuzzing", "--seconds", "1", "--inputs", str(tmp_path / "inputs")])
+        found.rename(tmp_path / "inputs" / "table-inputs" / "found")
+        assert fuzzing.main() == 0
+    assert re.match(r"table +[0-9,]+ executions, [0-9,]+ edges covered, [0-9,]+ inputs kept: nothing found", capsys.readouterr().out)
 
 
-def corpus(made: Provisioning, host: Builder) -> list[bytes]:
-    """Inputs of both targets."""
-    chance = random.Random(3)  # noqa: S311 - cases that can be made again
-    flash = Flash(4096)
-    lock = BoardLock(made, AT, partial(HostMachine, host.build(made, "fuzzed")), flash)
-    for code in ("123456789#", "923456789#", "00000000000000#"):
-        lock.press(code, AT)
-    seeds = [b"\1" + flash.read(0, 4095), b"\0" + b"123456789#\xff987654321#" * 9, b"\0" + b"0" * 40 + b"#*#*2#3#"]
-    made_from = []
-    for _ in range(CASES):
-        data = bytearray(chance.choice(seeds))
-        for _ in range(chance.randint(1, 30)):
-            at = chance.randrange(min(len(data), 1500))
-            way = chance.randrange(3)
-            if way == 0:
-                data[at] ^= 1 << chance.randrange(8)
-            elif way == 1:
-                data[at : at + 4] = chance.randbytes(4)
-            else:
-                data[at : at + 2] = chance.choice((b"\0\0", b"\xff\xff", b"\xff\xf8", b"\0\4"))
-        made_from.append(bytes(data[:4096]))
-    return [*seeds, *made_from]
+def test_without_a_compiler_it_says_what_would_be_right(firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BuildError, match=r"clang with libFuzzer .* or gcc"):
+        Fuzzer(firmware, tmp_path)

@@ -530,6 +530,19 @@ def test_any_aged_bit_of_a_lock_in_use_is_harmless_or_kills_what_has_begun() -> 
     assert lost < end // 3
 
 
+def test_a_bit_that_ages_where_the_next_record_goes_opens_no_code_twice() -> None:
+    house = House()
+    house.door.enter("1111111", NOW)
+    pin = house.pin("once")
+    end = len(house.door.flash.read(0, house.door.flash.page_size).rstrip(b"\xff"))
+    for at in range(end, end + 10 * WORD):
+        door = house.again(house.door.flash.copy())
+        door.flash.rot(at, at % 8)
+        assert door.enter(pin.code, NOW).opened
+        assert door.enter(pin.code, NOW).reason is Reason.USED
+        assert house.again(door.flash.copy()).enter(pin.code, NOW).reason in (Reason.USED, Reason.REVOKED)
+
+
 def test_a_damaged_state_and_a_lost_clock_need_a_new_provisioning() -> None:
     house = House()
     house.door.enter(house.pin("once").code, NOW)

@@ -151,3 +151,17 @@ def test_rot_flips_one_bit_and_twice_is_nothing(at: int, bit: int) -> None:
     assert flash.read(at, 1)[0] == 0xFF ^ 1 << bit
     flash.rot(at, bit)
     assert flash.read(0, 64) == b"\xff" * 64
+
+
+@given(st.integers(0, 63), st.integers(0, 7))
+def test_what_age_has_cleared_stays_clear_until_the_erase(at: int, bit: int) -> None:
+    flash = Flash(page_size=32)
+    flash.rot(at, bit)
+    for part in (flash, flash.copy()):
+        aged = part.read(at // 4 * 4, 4)
+        part.write(at // 4 * 4, b"\xff" * 4)
+        assert part.read(at // 4 * 4, 4) == aged
+        part.erase(at // 32)
+        part.write(at // 4 * 4, bytes(4))
+        with pytest.raises(FlashError, match="only an erase"):
+            part.write(at // 4 * 4, b"\xff" * 4)
