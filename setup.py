@@ -3,6 +3,6 @@
 from setuptools import setup
 
 setup(
-    cffi_modules=["offlinepin/batch/_kernel_build.py:ffi", "offlinepin/batch/_tally_build.py:ffi"],
+    cffi_modules=["offlinepin/batch/_kernel_build.py:ffi", "offlinepin/batch/_loops_build.py:ffi"],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

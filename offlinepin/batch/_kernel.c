@@ -49,8 +49,8 @@ const char *opin_kernel_name(const opin_kernel *kernel) {
     return kernel->name;
 }
 
-/* Sample rows: ids of all lengths up to two blocks, generations 0 to 2, windows and payloads over their ranges. */
-static void seal_samples(const opin_kernel *kernel, uint8_t text[SAMPLE_ROWS * SAMPLE_SYMBOLS], uint64_t opened[SAMPLE_ROWS]) {
+/* What becomes of sample rows, as text and as three columns of numbers: ids of all lengths up to two blocks, generations 0 to 2, windows and payloads over their ranges. */
+static void seal_samples(const opin_kernel *kernel, uint8_t text[SAMPLE_ROWS * SAMPLE_SYMBOLS], uint64_t opened[3 * SAMPLE_ROWS]) {
     static const opin_shape shape = {10, 4, 5, 10000, 100000, 0, NULL, "0123456789"};
     uint8_t blob[SAMPLE_ROWS * SAMPLE_ID_BYTES], digest[16], keys[SAMPLE_ROWS * 32], families[SAMPLE_ROWS];
     uint32_t master[16], generations[SAMPLE_ROWS], windows[SAMPLE_ROWS], words[SAMPLE_ROWS * 16];
@@ -72,8 +72,11 @@ static void seal_samples(const opin_kernel *kernel, uint8_t text[SAMPLE_ROWS * S
     }
     const opin_requests requests = {master, {blob, offsets}, generations, digest, windows, payloads, 255};
     const opin_states states = {words, NULL};
+    const opin_tokens tokens = {keys, NULL, digest, windows, 255};
     kernel->seal_rows(&requests, SAMPLE_ROWS, &shape, SAMPLE_SYMBOLS, text);
     kernel->derive_tokens(master, &requests.ids, generations, SAMPLE_ROWS, keys);
+    kernel->open_tokens(&tokens, payloads, SAMPLE_ROWS, shape.low, shape.high, opened + SAMPLE_ROWS);
+    kernel->seal_tokens(&tokens, payloads, SAMPLE_ROWS, shape.low, shape.high, opened + 2 * SAMPLE_ROWS);
     kernel->midstates(keys, SAMPLE_ROWS, words);
     kernel->window_keys(&states, digest, families, windows, SAMPLE_ROWS, keys);
     kernel->midstates(keys, SAMPLE_ROWS, words);
@@ -82,7 +85,7 @@ static void seal_samples(const opin_kernel *kernel, uint8_t text[SAMPLE_ROWS * S
 
 int opin_kernel_sound(const opin_kernel *kernel) {
     uint8_t text[SAMPLE_ROWS * SAMPLE_SYMBOLS], expected_text[SAMPLE_ROWS * SAMPLE_SYMBOLS];
-    uint64_t opened[SAMPLE_ROWS], expected_opened[SAMPLE_ROWS];
+    uint64_t opened[3 * SAMPLE_ROWS], expected_opened[3 * SAMPLE_ROWS];
     seal_samples(kernel, text, opened);
     seal_samples(&opin_kernel_plain, expected_text, expected_opened);
     return memcmp(text, expected_text, sizeof text) == 0 && memcmp(opened, expected_opened, sizeof opened) == 0;

@@ -27,6 +27,15 @@ typedef struct {
     const uint32_t *index;
 } opin_states;
 
+/* Tokens of 32 bytes and which of them each row takes (index[i], or i where index is NULL), and each row's window of one family. */
+typedef struct {
+    const uint8_t *tokens;
+    const uint32_t *index;
+    const uint8_t *digest; /* 16 bytes */
+    const uint32_t *windows;
+    uint32_t family; /* its index, 0 to 255 */
+} opin_tokens;
+
 /* The rows of opin_seal_rows: another device in each. */
 typedef struct {
     const uint32_t *master; /* the master key's 16 state words */
@@ -51,6 +60,9 @@ typedef struct {
     /* numbers below low * high, enciphered or deciphered under the states of window keys; in and out may be one array */
     void (*seal)(const opin_states *keys, const uint64_t *payloads, size_t n, uint32_t low, uint32_t high, uint64_t *numbers);
     void (*open)(const opin_states *keys, const uint64_t *numbers, size_t n, uint32_t low, uint32_t high, uint64_t *payloads);
+    /* the same, each row under a window key of its own, which is derived on the way: 26 compressions a row */
+    void (*seal_tokens)(const opin_tokens *tokens, const uint64_t *payloads, size_t n, uint32_t low, uint32_t high, uint64_t *numbers);
+    void (*open_tokens)(const opin_tokens *tokens, const uint64_t *numbers, size_t n, uint32_t low, uint32_t high, uint64_t *payloads);
     /* prefix and symbols of every number, stride bytes apart, stride >= prefix_bytes + u + v; bytes between are left alone */
     void (*format)(const uint64_t *numbers, size_t n, const opin_shape *shape, size_t stride, uint8_t *text);
     /* all in one: token, window key, seal, format; 28 compressions a row where an id has up to 36 bytes */

@@ -35,6 +35,13 @@ typedef struct {
     const uint32_t *index;
 } opin_states;
 typedef struct {
+    const uint8_t *tokens;
+    const uint32_t *index;
+    const uint8_t *digest;
+    const uint32_t *windows;
+    uint32_t family;
+} opin_tokens;
+typedef struct {
     const uint32_t *master;
     opin_texts ids;
     const uint32_t *generations;
@@ -50,6 +57,8 @@ typedef struct {
     void (*window_keys)(const opin_states *, const uint8_t *, const uint8_t *, const uint32_t *, size_t, uint8_t *);
     void (*seal)(const opin_states *, const uint64_t *, size_t, uint32_t, uint32_t, uint64_t *);
     void (*open)(const opin_states *, const uint64_t *, size_t, uint32_t, uint32_t, uint64_t *);
+    void (*seal_tokens)(const opin_tokens *, const uint64_t *, size_t, uint32_t, uint32_t, uint64_t *);
+    void (*open_tokens)(const opin_tokens *, const uint64_t *, size_t, uint32_t, uint32_t, uint64_t *);
     void (*format)(const uint64_t *, size_t, const opin_shape *, size_t, uint8_t *);
     void (*seal_rows)(const opin_requests *, size_t, const opin_shape *, size_t, uint8_t *);
 } opin_kernel;

@@ -33,11 +33,12 @@ OPIN_INLINE opin_lane opin_gather_words(const uint32_t *column, opin_group group
     return opin_load(words);
 }
 
-/* Keys of 32 bytes as 8 words a lane. */
-OPIN_INLINE void opin_gather_keys(opin_lane words[8], const uint8_t *keys, opin_group group) {
+/* Keys of 32 bytes as 8 words a lane: key index[row] of each row, or key row where index is NULL. */
+OPIN_INLINE void opin_gather_keys(opin_lane words[8], const uint8_t *keys, const uint32_t *index, opin_group group) {
     uint32_t columns[8][OPIN_LANES];
     for (size_t lane = 0; lane < OPIN_LANES; lane++) {
-        const uint8_t *const key = keys + OPIN_KEY_BYTES * opin_group_row(group, lane);
+        const size_t row = opin_group_row(group, lane);
+        const uint8_t *const key = keys + OPIN_KEY_BYTES * (index != NULL ? index[row] : row);
         for (size_t i = 0; i < 8; i++) {
             columns[i][lane] = opin_read_word(key + 4 * i);
         }
@@ -114,17 +115,19 @@ OPIN_FUNCTION void opin_scatter_text(uint8_t *text, size_t stride, const opin_sh
                                      opin_group group) {
     opin_lane digits[2 * OPIN_HALF_SYMBOLS];
     uint32_t columns[2 * OPIN_HALF_SYMBOLS][OPIN_LANES];
-    const size_t symbols = shape->u + shape->v;
+    uint8_t alphabet[OPIN_RADIX_MOST]; /* a copy, so that no store of a symbol can change it */
+    const size_t symbols = shape->u + shape->v, prefix_bytes = shape->prefix_bytes;
+    memcpy(alphabet, shape->alphabet, sizeof alphabet);
     opin_digits(digits, a, shape->radix, shape->u);
     opin_digits(digits + shape->u, b, shape->radix, shape->v);
     memcpy(columns, digits, symbols * sizeof digits[0]);
     for (size_t lane = 0; lane < group.count; lane++) {
         uint8_t *out = text + stride * (group.first + lane);
-        for (size_t i = 0; i < shape->prefix_bytes; i++) {
+        for (size_t i = 0; i < prefix_bytes; i++) {
             *out++ = shape->prefix[i];
         }
         for (size_t i = 0; i < symbols; i++) {
-            *out++ = shape->alphabet[columns[i][lane]];
+            *out++ = alphabet[columns[i][lane]];
         }
     }
 }
@@ -171,7 +174,7 @@ static void opin_rows_midstates(const uint8_t *keys, size_t n, uint32_t *states)
     OPIN_EACH_GROUP(group, n) {
         opin_lane words[8];
         opin_key key;
-        opin_gather_keys(words, keys, group);
+        opin_gather_keys(words, keys, NULL, group);
         opin_key_set(&key, words);
         opin_scatter_states(states, &key, group);
     }
@@ -228,6 +231,39 @@ static void opin_rows_open(const opin_states *keys, const uint64_t *numbers, siz
     }
 }
 
+/* The state of each lane's window key, from its row's token: six compressions. */
+OPIN_FUNCTION void opin_window_states(opin_key *key, const opin_tokens *tokens, opin_group group) {
+    opin_lane words[8];
+    opin_gather_keys(words, tokens->tokens, tokens->index, group);
+    opin_key_set(key, words);
+    opin_window_key(words, key, tokens->digest, opin_all(tokens->family), opin_gather_words(tokens->windows, group));
+    opin_key_set(key, words);
+}
+
+static void opin_rows_seal_tokens(const opin_tokens *tokens, const uint64_t *payloads, size_t n, uint32_t low, uint32_t high,
+                                  uint64_t *numbers) {
+    OPIN_EACH_GROUP(group, n) {
+        opin_lane a, b;
+        opin_key key;
+        opin_window_states(&key, tokens, group);
+        opin_gather_halves(&a, &b, payloads, high, group);
+        opin_encipher(&a, &b, &key, low, high);
+        opin_scatter_halves(numbers, a, b, high, group);
+    }
+}
+
+static void opin_rows_open_tokens(const opin_tokens *tokens, const uint64_t *numbers, size_t n, uint32_t low, uint32_t high,
+                                  uint64_t *payloads) {
+    OPIN_EACH_GROUP(group, n) {
+        opin_lane a, b;
+        opin_key key;
+        opin_window_states(&key, tokens, group);
+        opin_gather_halves(&a, &b, numbers, high, group);
+        opin_decipher(&a, &b, &key, low, high);
+        opin_scatter_halves(payloads, a, b, high, group);
+    }
+}
+
 static void opin_rows_format(const uint64_t *numbers, size_t n, const opin_shape *shape, size_t stride, uint8_t *text) {
     OPIN_EACH_GROUP(group, n) {
         opin_lane a, b;
@@ -253,6 +289,7 @@ static void opin_rows_seal_rows(const opin_requests *requests, size_t n, const o
     }
 }
 
-#define OPIN_KERNEL(width)                                                                                          \
-    const opin_kernel opin_kernel_##width = {#width,        opin_rows_midstates, opin_rows_derive_tokens, opin_rows_window_keys, \
-                                             opin_rows_seal, opin_rows_open,     opin_rows_format,        opin_rows_seal_rows}
+#define OPIN_KERNEL(width)                                                                                                       \
+    const opin_kernel opin_kernel_##width = {#width,           opin_rows_midstates,   opin_rows_derive_tokens, opin_rows_window_keys, \
+                                             opin_rows_seal,   opin_rows_open,        opin_rows_seal_tokens,   opin_rows_open_tokens, \
+                                             opin_rows_format, opin_rows_seal_rows}

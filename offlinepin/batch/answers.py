@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from offlinepin.batch.matching import Lives
 from offlinepin.batch.single import Refusal
 from offlinepin.engine.clock import EPOCH
 from offlinepin.engine.profile import Profile
@@ -39,7 +39,7 @@ def result_fields(schema: pa.Schema) -> list[pa.Field]:
 def refusal_arrays(refusals: dict[int, Refusal], n: int) -> list[pa.Array]:
     """The columns ``error`` and ``error_text``."""
     if not refusals:
-        return [pa.nulls(n, pa.string()), pa.nulls(n, pa.string())]
+        return [_no_texts(n)] * 2
     rows = np.fromiter(refusals, np.int64, len(refusals))
     places = np.zeros(n, np.int32)
     places[rows] = np.arange(len(rows), dtype=np.int32)
@@ -49,9 +49,20 @@ def refusal_arrays(refusals: dict[int, Refusal], n: int) -> list[pa.Array]:
     return [pa.array([getattr(r, part) for r in refusals.values()], pa.string()).take(index) for part in ("code", "text")]
 
 
+@lru_cache(4)
+def _no_texts(n: int) -> pa.Array:
+    return pa.nulls(n, pa.string())
+
+
 def label_array(codes: npt.NDArray[Any], names: Sequence[str], missing: Mask | None) -> pa.Array:
     """A dictionary array of few texts."""
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int16), mask=missing), pa.array(names, pa.string()))
+    indices = pa.Array.from_buffers(pa.int16(), len(codes), [_bits(missing), pa.py_buffer(codes.astype(np.int16))])
+    return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
+
+
+def _bits(missing: Mask | None) -> pa.Buffer | None:
+    """A validity bitmap."""
+    return None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
 
 
 def text_array(table: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int32] | None, missing: Mask | None) -> pa.Array:
@@ -64,13 +75,16 @@ def text_array(table: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int32] | No
         offsets = np.zeros(n + 1, np.int32)
         np.cumsum(lengths, out=offsets[1:])
         data = table[np.arange(width) < lengths[:, None]]
-    bits = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
-    return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(data), bits)
+    return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(data), _bits(missing))
+
+
+def _zeros(shape: int | tuple[int, int], dtype: type[np.generic]) -> npt.NDArray[Any]:
+    """A column of zeros that takes no memory, and cannot be written to."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 def _moments(seconds: I64, missing: Mask | None, type_: pa.DataType) -> pa.Array:
-    bits = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
-    return pa.Array.from_buffers(type_, len(seconds), [bits, pa.py_buffer(seconds * 1_000_000)])
+    return pa.Array.from_buffers(type_, len(seconds), [_bits(missing), pa.py_buffer(seconds * 1_000_000)])
 
 
 class Answers:
@@ -87,39 +101,42 @@ class Answers:
     def __init__(self, profile: Profile, n: int) -> None:
         self._names = [(family.name, kind.name) for family in profile.families for kind in family.kinds]
         width = max(family.total_length for family in profile.families)
-        self.kinds = np.zeros(n, np.int16)
-        self.variants, self.starts, self.ends, self.use_by = (np.zeros(n, np.int64) for _ in range(4))
-        self.notices = np.zeros(n, np.uint8)
-        self.no_end, self.no_rule, self.served = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
-        self.codes, self.lengths = np.full((n, width), ord("0"), np.uint8), np.zeros(n, np.int32)
+        self.kinds = _zeros(n, np.int16)
+        self.variants, self.starts, self.ends, self.use_by = (_zeros(n, np.int64) for _ in range(4))
+        self.notices, self.codes, self.lengths = _zeros(n, np.uint8), _zeros((n, width), np.uint8), _zeros(n, np.int32)
+        self.no_end, self.no_rule, self.served = (_zeros(n, np.bool_) for _ in range(3))
         self.refusals: dict[int, Refusal] = {}
 
-    def time(self, rows: I64 | None, starts: I64, ends: I64, use_by: I64, lives: Lives, notices: npt.NDArray[np.uint8]) -> None:
-        """The times and notices of some rows; ``None`` for all."""
-        columns = {"starts": starts, "ends": ends, "use_by": use_by, "no_end": lives.no_end, "no_rule": lives.no_rule, "notices": notices}
+    def set(self, rows: I64 | int | None, **columns: Any) -> None:
+        """Members of some rows by their names; ``None`` for all, whose arrays are kept as they are."""
         for name, values in columns.items():
             if rows is None:
                 setattr(self, name, values)
-            else:
-                getattr(self, name)[rows] = values
+                continue
+            if not getattr(self, name).flags.writeable:
+                setattr(self, name, getattr(self, name).copy())
+            getattr(self, name)[rows] = values
+
+    def write(self, rows: I64 | None, codes: npt.NDArray[np.uint8]) -> None:
+        """The codes of some rows, all of one length; ``None`` for all."""
+        lengths = np.full(len(codes), codes.shape[1], np.int32)
+        if rows is not None:
+            codes = np.pad(codes, ((0, 0), (0, self.codes.shape[1] - codes.shape[1])))
+        self.set(rows, codes=codes, lengths=lengths, served=np.ones(len(codes), np.bool_))
 
     def refuse(self, row: int, refusal: Refusal) -> None:
         """A row cannot be served."""
         self.refusals[row] = refusal
-        self.served[row] = False
+        self.set(row, served=False)
 
     def serve(self, row: int, pin: AccessPin) -> None:
         """A row was served by the single path."""
-        self.served[row] = True
-        self.kinds[row] = self._names.index((pin.family, pin.kind))
-        self.variants[row] = pin.variant
-        code = pin.code.encode()
-        self.codes[row, : len(code)], self.lengths[row] = np.frombuffer(code, np.uint8), len(code)
-        self.starts[row] = (pin.starts_at - EPOCH).total_seconds()
-        self.no_end[row], self.no_rule[row] = pin.ends_at is None, pin.use_by is None
-        self.ends[row] = 0 if pin.ends_at is None else (pin.ends_at - EPOCH).total_seconds()
-        self.use_by[row] = 0 if pin.use_by is None else (pin.use_by - EPOCH).total_seconds()
-        self.notices[row] = sum({1 << NOTICES.index(notice.code) for notice in pin.notices})
+        self.write(np.array([row]), np.frombuffer(pin.code.encode(), np.uint8).reshape(1, -1))
+        moments = {"starts": pin.starts_at, "ends": pin.ends_at, "use_by": pin.use_by}
+        seconds = {name: 0 if moment is None else (moment - EPOCH).total_seconds() for name, moment in moments.items()}
+        self.set(row, **seconds, no_end=pin.ends_at is None, no_rule=pin.use_by is None)
+        self.set(row, kinds=self._names.index((pin.family, pin.kind)), variants=pin.variant)
+        self.set(row, notices=sum({1 << NOTICES.index(notice.code) for notice in pin.notices}))
 
     def arrays(self, fields: Sequence[pa.Field]) -> list[pa.Array]:
         """The arrays of :func:`result_fields`."""

@@ -51,14 +51,22 @@ class ClockTable:
         offsets = [clock.reading(first) - _seconds(first), *(change.after - _seconds(change.at) for change in changes)]
         return cls((_seconds(first) + 86_400 * 2, _seconds(last) - 86_400 * 2), at, np.array(offsets, np.int64))
 
+    @property
+    def changing(self) -> bool:
+        """Whether the clock changes at all."""
+        return len(self.at) > 0
+
     def reading(self, seconds: I64) -> I64:
         """What the clock shows; see :meth:`LockClock.reading`."""
-        return seconds + (self.offsets[np.searchsorted(self.at, seconds, "right")] if len(self.at) else self.offsets[0])
+        if not self.changing:
+            return _shifted(seconds, int(self.offsets[0]))
+        shown: I64 = seconds + self.offsets[np.searchsorted(self.at, seconds, "right")]
+        return shown
 
     def span(self, low: I64, high: I64) -> tuple[I64, I64]:
         """See :meth:`LockClock.span`, for starts as the whole seconds not later, and ends as the whole seconds not earlier."""
-        if not len(self.at):
-            return low + self.offsets[0], high + self.offsets[0]
+        if not self.changing:
+            return self.reading(low), self.reading(high)
         before, after = np.searchsorted(self.at, low, "right"), np.searchsorted(self.at, high - 1, "right")
         first, last = low + self.offsets[before], high + self.offsets[after]
         rows = np.flatnonzero(before < after)
@@ -75,8 +83,8 @@ class ClockTable:
 
     def first(self, reading: I64) -> I64:
         """The earliest second at which the clock shows a reading or more; see :meth:`LockClock.first`."""
-        if not len(self.at):
-            return reading - int(self.offsets[0])
+        if not self.changing:
+            return _shifted(reading, -int(self.offsets[0]))
         place = np.searchsorted(self.at + self.offsets[:-1], reading, "right")
         moments: I64 = reading - self.offsets[place]
         first: I64 = np.where(place > 0, np.maximum(moments, self.at[place - 1]), moments)
@@ -84,8 +92,8 @@ class ClockTable:
 
     def last(self, reading: I64) -> I64:
         """The latest second at which the clock reaches a reading; see :meth:`LockClock.last`."""
-        if not len(self.at):
-            return reading - int(self.offsets[0])
+        if not self.changing:
+            return _shifted(reading, -int(self.offsets[0]))
         # At "left": where the clocks go back to just here, the reading was below it for the last time before.
         place = np.searchsorted(self.at + self.offsets[1:], reading, "left")
         moments: I64 = reading - self.offsets[place]
@@ -95,6 +103,10 @@ class ClockTable:
     def changes(self, start: I64, end: I64) -> npt.NDArray[np.bool_]:
         """Whether the clocks change after ``start`` and up to ``end``."""
         return np.searchsorted(self.at, start, "right") < np.searchsorted(self.at, end, "right")
+
+
+def _shifted(seconds: I64, by: int) -> I64:
+    return seconds + by if by else seconds
 
 
 def _clamped(seconds: int) -> datetime:

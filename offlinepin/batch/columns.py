@@ -297,13 +297,18 @@ class Names:
             array = pc.dictionary_encode(array)
         if not pa.types.is_dictionary(array.type):
             return cls(array, None, _both(valid, _sized(texts_of(array))))
-        values, rows = array.dictionary, numbers_of(pc.fill_null(array.indices.cast(pa.int64()), 0), np.int64).astype(np.uint32)
+        values, indices = array.dictionary, pc.fill_null(array.indices, 0) if array.indices.null_count else array.indices
+        rows = numbers_of(indices, indices.type.to_pandas_dtype()).astype(np.uint32)
         if not len(values):  # all rows are null
             return cls(pa.array([""]), rows, np.zeros(len(rows), np.bool_))
         if pa.types.is_string_view(values.type):
             values = values.cast(pa.large_string())
         sized = _both(valid_of(values), _sized(texts_of(values)))
         return cls(values, rows, _both(valid, None if sized is None else sized[rows]))
+
+    def is_plain(self, count: int) -> bool:
+        """Whether all of so many rows have sound ids, and there are no more ids than rows."""
+        return self.sound is None and len(self.values) <= count
 
     def take(self, rows: I64) -> Names:
         """The ids of some rows, all of which are sound; of a dictionary, only what they use."""

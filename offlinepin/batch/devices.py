@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from offlinepin.batch.columns import Mask, Names, texts_of
+from offlinepin.batch.columns import Mask, Names, at, texts_of
 from offlinepin.batch.kernel import Kernel
 from offlinepin.batch.requests import Rows
 from offlinepin.batch.sealing import Devices, pairs_of
@@ -63,7 +63,7 @@ class TokenMaker:
 
     def of(self, rows: Rows, chosen: I64 | None) -> Known:
         """The devices of the chosen rows, all of which have sound ids; ``None`` for all rows."""
-        names = rows.names if chosen is None and rows.names.sound is None else rows.names.take(_all(rows, chosen))
+        names = rows.names if chosen is None and rows.names.is_plain(rows.count) else rows.names.take(_all(rows, chosen))
         generations = self._generations(rows, chosen, names)
         if self._master is not None:
             return self._derived(self._master, names, generations)
@@ -71,33 +71,29 @@ class TokenMaker:
 
     def _generations(self, rows: Rows, chosen: I64 | None, names: Names) -> U32:
         n = rows.count if chosen is None else len(chosen)
-        usual: I64 = np.zeros(1, np.int64)
-        of_row = np.zeros(n, np.uint32)
+        if self._ledger is None and rows.generation is None:
+            return _all_zero(n)
+        found = np.zeros(n, np.int64)
         if self._ledger is not None:
             assert names.of_row is not None  # as `shares` asked for
-            usual = np.array([self._ledger.generation(name) for name in names.values.to_pylist()] or [0], np.int64)
-            of_row = names.of_row
-        found = usual[of_row]
+            found = np.array([self._ledger.generation(name) for name in names.values.to_pylist()] or [0], np.int64)[names.of_row]
         own = self._own(rows, chosen)
         if own is not None:
             found[own] = 0
         if rows.generation is not None:
-            given = rows.generation.values if chosen is None else rows.generation.values[chosen]
-            valid = rows.generation.valid
-            if valid is None:
-                return given.astype(np.uint32)
-            found = np.where(valid if chosen is None else valid[chosen], given, found)
+            given = at(rows.generation.values, chosen)
+            found = given if rows.generation.valid is None else np.where(at(rows.generation.valid, chosen), given, found)
         return found.astype(np.uint32)
 
     def _derived(self, master: bytes, names: Names, generations: U32) -> Known:
         """Tokens of a master key: 32 uniform bytes that name device and generation, so that 8 of them serve as its hash."""
-        values, of_row = names.values, names.of_row
-        if of_row is not None:
+        values, of_row, generation = names.values, names.of_row, generations
+        if of_row is not None and not _is_all_zero(generations):
             device, generation, of_row = pairs_of(of_row, generations)
-            values = values if _is_count(device, len(values)) else values.take(pa.array(device))
-        else:
-            generation = generations
-        tokens = self._kernel.derive_tokens(master, texts_of(values), generation)
+            values = values.take(pa.array(device))
+        elif of_row is not None:
+            generation = _all_zero(len(values))
+        tokens = self._kernel.derive_tokens(master, texts_of(values), np.ascontiguousarray(generation))
         hashes = np.ascontiguousarray(tokens.view(np.uint64)[:, 0])
         return Known(Devices(tokens, of_row), hashes if of_row is None else hashes[of_row], generations, None)
 
@@ -142,6 +138,10 @@ def _all(rows: Rows, chosen: I64 | None) -> I64:
     return np.arange(rows.count) if chosen is None else chosen
 
 
-def _is_count(numbers: U32, n: int) -> bool:
-    """Whether some numbers are 0, 1, … n − 1."""
-    return len(numbers) == n and bool((numbers == np.arange(n)).all())
+def _all_zero(n: int) -> U32:
+    """Zeros that take no memory."""
+    return np.broadcast_to(np.zeros((), np.uint32), n)
+
+
+def _is_all_zero(numbers: U32) -> bool:
+    return numbers.strides == (0,)

@@ -244,9 +244,7 @@ class Encoder:
             self.schema = pa.schema([each.with_type(_plain(each.type, kind)) for each in schema], schema.metadata)
         self._opening = self._ipc_bytes(None) if kind is FileFormat.ARROW else b""
         if kind is FileFormat.PARQUET:
-            labels = (pa.types.is_dictionary, pa.types.is_timestamp, pa.types.is_integer)
-            self._encoded_by_value = [each.name for each in schema if any(test(each.type) for test in labels)]
-            self._ranged = [each.name for each in schema if each.name not in ("code", "error_text")]
+            self._options = _parquet_options(schema)
             self._empty = Piece.of(self._parquet_bytes(schema.empty_table()))
 
     def start(self) -> bytes:
@@ -294,9 +292,7 @@ class Encoder:
 
     def _parquet_bytes(self, table: pa.Table) -> memoryview:
         sink = pa.BufferOutputStream()
-        pq.write_table(
-            table, sink, row_group_size=max(1, table.num_rows), use_dictionary=self._encoded_by_value, write_statistics=self._ranged
-        )
+        pq.write_table(table, sink, row_group_size=max(1, table.num_rows), **self._options)
         return memoryview(sink.getvalue())
 
     def _ipc_bytes(self, batch: pa.RecordBatch | None) -> bytes:
@@ -312,6 +308,22 @@ class Encoder:
         sink = io.BytesIO()
         pa.csv.write_csv(table, sink, pa.csv.WriteOptions(include_header=header))
         return sink.getvalue()
+
+
+def _parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """How each column is written. Labels and times repeat, so they are written once each. A code is random digits, which nothing makes
+    smaller but to leave out that all have one length; compressing them takes as long as writing all other columns of text."""
+    repeated = (pa.types.is_dictionary, pa.types.is_timestamp, pa.types.is_integer)
+    sink = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), sink)
+    leaves = pq.ParquetFile(pa.BufferReader(sink.getvalue())).schema
+    paths = [leaves.column(i).path for i in range(len(leaves))]
+    return {
+        "use_dictionary": [each.name for each in schema if any(test(each.type) for test in repeated)],
+        "write_statistics": [e.name for e in schema if e.name not in ("code", "error_text") and not pa.types.is_dictionary(e.type)],
+        "compression": {path: "NONE" if path == "code" else "SNAPPY" for path in paths},
+        "column_encoding": {"code": "DELTA_LENGTH_BYTE_ARRAY"},
+    }
 
 
 def _plain(found: pa.DataType, kind: FileFormat) -> pa.DataType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from offlinepin.batch.answers import Answers, result_fields
 from offlinepin.batch.clocks import ClockTables
 from offlinepin.batch.columns import at, check_schema, transform
 from offlinepin.batch.devices import Known, TokenMaker
+from offlinepin.batch.drafts import Drafter, Drafts
 from offlinepin.batch.kernel import load
-from offlinepin.batch.matching import Fits, Wanted, fit_rows, kind_tables, life_rows
+from offlinepin.batch.matching import Fits, Wanted, fit_rows, kind_tables
 from offlinepin.batch.requests import COLUMNS, Rows, grouped
-from offlinepin.batch.sealing import Sealer, Windows
+from offlinepin.batch.sealing import Sealer
 from offlinepin.batch.single import Refusal, SinglePath
 from offlinepin.batch.taking import ByLedger, ByTally, Grants, Taker
 from offlinepin.engine.clock import EPOCH, LockClock, check_aware
@@ -31,6 +33,7 @@ from offlinepin.vendor import Vendor, resolve
 
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+_require_safe = lru_cache(require_safe)  # it costs as much as some thousand rows
 _RESULTS = ("code", "use_by", "notice", "error", "error_text")
 
 
@@ -97,7 +100,7 @@ class Generator:
         self._vendor = resolve(vendor)
         self._profile = self._vendor.profile
         if not allow_weak:
-            require_safe(self._profile)
+            _require_safe(self._profile)
         self._kinds = kind_tables(self._profile)
         self._numbers = {(t.family.name, t.kind.name): t.number for t in self._kinds}
         self._keys, self._ledger, self._time_zone = keys, ledger, time_zone
@@ -106,6 +109,7 @@ class Generator:
         self._clocks = ClockTables()
         self._kernel = load()
         self._sealer = Sealer(self._kernel, self._profile)
+        self._drafter = Drafter(self._profile, self._kinds)
         self._issuer = Issuer(keys, self._vendor, allow_weak=True)
         self._known_clocks: dict[str | None, LockClock | None] = {}
         self._single = SinglePath(keys, self._vendor, ledger, now, max_time_rounding, time_zone)
@@ -148,14 +152,14 @@ class Generator:
         chosen, known = self._devices(rows, fits, answers)
         if chosen is not None and not len(chosen):
             return
-        windows, odd = self._times(rows, fits, answers)
+        drafts, odd = self._drafter.drafts(fits)
+        odd |= self._times(rows, fits, drafts, answers)
         grants = Grants(rows, chosen, known, at(fits.kinds, chosen), at(fits.starts, chosen), at(fits.durations, chosen))
-        self._taker.take(grants, windows.of_rows(chosen) if chosen is not None else windows, at(odd, chosen), answers)
+        self._taker.take(grants, drafts.of_rows(chosen), at(odd, chosen), answers)
 
     def _match(self, rows: Rows) -> Fits:
         """The grant of each row; kind -1 where the single path must say."""
-        n = rows.count
-        fits = Fits(np.full(n, -1, np.int16), np.zeros(n, np.int64), np.zeros(n, np.int64))
+        fits = Fits.none(rows.count)
         plain = rows.plain(self._now_us)
         starts, ends = rows.starts.floor(1), rows.ends.ceil(1)
         for group, index in rows.groups():
@@ -163,19 +167,23 @@ class Generator:
             good = at(plain, index)
             if clock is None or not good.any():
                 continue
-            low, high = at(starts, index), at(ends if group.has_end else starts, index)
-            table = self._clocks.of(clock, int(low[good].min()), int(high[good].max()))
-            good = good & (low >= table.covers[0]) & (high <= table.covers[1])
-            if not good.any():
-                continue
             if not good.all():
                 index = np.flatnonzero(good) if index is None else index[good]
-            low, high = at(starts, index), at(ends, index)
+            low, high = at(starts, index), at(ends if group.has_end else starts, index)
+            earliest, latest = int(low.min()), int(high.max())
+            table = self._clocks.of(clock, earliest, latest)
+            if earliest < table.covers[0] or latest > table.covers[1]:
+                good = (low >= table.covers[0]) & (high <= table.covers[1])
+                if not good.any():
+                    continue
+                index = np.flatnonzero(good) if index is None else index[good]
+                low, high = low[good], high[good]
             first, last = table.span(low, high) if group.has_end else (table.reading(low), None)
             wanted = Wanted(group.one_time, group.kind, group.level, self._max_time_rounding)
             found = fit_rows(self._vendor, self._kinds, wanted, first, last, clock.reading(self._now))
-            rest = slice(None) if index is None else index
-            fits.kinds[rest], fits.starts[rest], fits.durations[rest] = found.kinds, found.starts, found.durations
+            if index is None:
+                return found
+            fits.kinds[index], fits.starts[index], fits.durations[index] = found.kinds, found.starts, found.durations
         return fits
 
     def _devices(self, rows: Rows, fits: Fits, answers: Answers) -> tuple[I64 | None, Known]:
@@ -191,39 +199,30 @@ class Generator:
                 answers.refuse(i, found)
                 fits.kinds[i] = -1
 
-    def _times(self, rows: Rows, fits: Fits, answers: Answers) -> tuple[Windows, Mask]:
-        """Writes the times and notices of the rows that have a grant. Returns the windows to look at, and which rows' times lie where
-        there is no table of their clock, so that the single path must give them."""
-        n, odd = rows.count, np.zeros(rows.count, np.bool_)
-        windows = Windows(*(np.zeros(n, np.int64) for _ in range(5)))
+    def _times(self, rows: Rows, fits: Fits, drafts: Drafts, answers: Answers) -> Mask:
+        """Writes the times and notices of the rows that have a grant. Returns which rows' times lie where there is no table of their clock,
+        so that the single path must give them."""
+        odd = np.zeros(rows.count, np.bool_)
         labels = rows.time_zone
-        zones = 0 if labels is None else labels.codes.astype(np.int64) + 1
-        for key, index in grouped(zones * len(self._kinds) + np.where(fits.kinds < 0, -1 - zones * len(self._kinds), fits.kinds)):
-            if key < 0:
+        zones = np.broadcast_to(np.int32(0), rows.count) if labels is None else labels.codes + 1
+        if (fits.kinds < 0).any():
+            zones = np.where(fits.kinds < 0, -1, zones)
+        for zone, index in grouped(zones):
+            if zone < 0:
                 continue
-            zone, number = divmod(key, len(self._kinds))
             clock = self._clock(None if labels is None or not zone else labels.names[zone - 1])
             assert clock is not None  # or the row was refused
-            table, start, duration = self._kinds[number], at(fits.starts, index), at(fits.durations, index)
-            lives = life_rows(table.family, table.kind, table.lapses(duration), start, duration)
-            span = self._clocks.of(clock, int(lives.starts.min()), int(lives.starts.max()))
-            rest = slice(None) if index is None else index
-            low, high = span.covers
-            last = np.maximum(np.where(lives.no_end, low, lives.ends), np.where(lives.no_rule, low, lives.use_by))
-            odd[rest] = (lives.starts < low) | (lives.starts > high) | (last > high)
-            starts, ends = span.first(lives.starts), span.last(lives.ends)
-            changed = ~lives.no_end & span.changes(starts := span.first(lives.starts), ends := span.last(lives.ends))
-            notices = _notices(rows, index, starts, ends, lives.no_end)
-            notices |= ~lives.no_rule
-            notices |= changed.astype(np.uint8) << 2
-            if table.kind.supersedes:
-                notices |= 8
-            answers.time(index, starts, ends, span.last(lives.use_by), lives, notices)
-            looked = Windows.of(self._profile, table.family, start, lives)
-            if index is None:
-                return looked, odd
-            windows.put(index, looked)
-        return windows, odd
+            some = drafts.of_rows(index)
+            span = self._clocks.of(clock, int(some.starts.min()), int(some.starts.max()))
+            odd[slice(None) if index is None else index] = some.beyond(*span.covers)
+            starts, ends, use_by = span.first(some.starts), span.last(some.ends), span.last(some.use_by)
+            flags = [~some.no_rule, _rounded(rows, index, starts, ends, some.no_end), some.supersedes]
+            notices = flags[0].view(np.uint8) | flags[1].view(np.uint8) << 1 | flags[2].view(np.uint8) << 3
+            if span.changing:
+                notices |= (~some.no_end & span.changes(starts, ends)).view(np.uint8) << 2
+            times = {"starts": starts, "ends": ends, "use_by": use_by, "no_end": some.no_end, "no_rule": some.no_rule}
+            answers.set(index, **times, notices=notices)
+        return odd
 
     def _clock(self, name: str | None) -> LockClock | None:
         """The clock of a zone by its name; ``None`` where the single path must say what is wrong with it."""
@@ -235,11 +234,15 @@ class Generator:
         return self._known_clocks[name]
 
 
-def _notices(rows: Rows, index: I64 | None, starts: I64, ends: I64, no_end: Mask) -> npt.NDArray[np.uint8]:
-    """The bit of the notice ``rounded``: whether the times granted are others than those asked for, to the microsecond."""
-    asked = at(rows.starts.floor(1_000_000), index) != starts * min(rows.starts.per_second, 1_000_000)
-    late = at(rows.ends.ceil(1_000_000), index) != ends * min(rows.ends.per_second, 1_000_000)
+def _rounded(rows: Rows, index: I64 | None, starts: I64, ends: I64, no_end: Mask) -> Mask:
+    """Whether the times granted are others than those asked for, to the microsecond."""
+    asked = at(rows.starts.floor(1_000_000), index) != _times(starts, min(rows.starts.per_second, 1_000_000))
+    late = at(rows.ends.ceil(1_000_000), index) != _times(ends, min(rows.ends.per_second, 1_000_000))
     if rows.ends.valid is not None:
         late &= at(rows.ends.valid, index)
-    rounded: npt.NDArray[np.uint8] = (asked | (late & ~no_end)).astype(np.uint8) << 1
+    rounded: Mask = asked | (late & ~no_end)
     return rounded
+
+
+def _times(seconds: I64, per_second: int) -> I64:
+    return seconds if per_second == 1 else seconds * per_second

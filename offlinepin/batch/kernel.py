@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -120,6 +120,25 @@ class Requests:
     payloads: U64
 
 
+@dataclass(frozen=True, slots=True)
+class TokenRows:
+    """Rows of one family, each with a device's token and a window.
+
+    Attributes:
+        tokens: 32 bytes each.
+        index: which of the tokens each row has; ``None``: row i has token i.
+        digest: the profile's, 16 bytes.
+        family: the family's index.
+        windows: window numbers.
+    """
+
+    tokens: Keys = field(repr=False)
+    index: U32 | None
+    digest: bytes
+    family: int
+    windows: U32
+
+
 class Kernel(Protocol):
     """One implementation. Arrays are C-contiguous and of exactly the dtype named; a row that breaks a range is a ``ValueError``
     for the whole call. ``index`` gives the state that each row takes, or ``None``: row i takes state i. Safe in threads."""
@@ -156,6 +175,19 @@ class Kernel(Protocol):
 
     def seal_rows(self, requests: Requests, shape: Shape, out: Texts8 | None = None) -> Texts8:
         """Codes, all steps in one: 28 compressions a row where an id has at most 36 bytes and generation 0."""
+        ...
+
+
+@runtime_checkable
+class Fused(Kernel, Protocol):
+    """A kernel that also goes from tokens to numbers in one step, without the keys between them in memory."""
+
+    def seal_tokens(self, rows: TokenRows, payloads: U64, shape: Shape) -> U64:
+        """Payloads enciphered under each row's window key: 26 compressions a row."""
+        ...
+
+    def open_tokens(self, rows: TokenRows, numbers: U64, shape: Shape) -> U64:
+        """The inverse of :meth:`seal_tokens`."""
         ...
 
 
@@ -210,13 +242,27 @@ def check_table(table: npt.NDArray[Any], dtype: type[np.generic], width: int, wh
 def check_states(states: States, index: U32 | None, n: int) -> None:
     """Refuse states that do not give each of n rows one."""
     check_table(states, np.uint32, 16, "states")
+    check_index(index, len(states), n, "states")
+
+
+def check_index(index: U32 | None, there: int, n: int, what: str) -> None:
+    """Refuse an index that does not give each of n rows one of as many things as there are."""
     if index is None:
-        if len(states) != n:
-            raise ValueError(f"{n} rows need {n} states or an index, not {len(states)} states")
+        if there != n:
+            raise ValueError(f"{n} rows need {n} {what} or an index, not {there} {what}")
         return
     check_column(index, np.uint32, n, "an index")
-    if n and int(index.max()) >= len(states):
-        raise ValueError(f"the index goes up to {index.max()}, but there are {len(states)} states")
+    if n and int(index.max()) >= there:
+        raise ValueError(f"the index goes up to {index.max()}, but there are {there} {what}")
+
+
+def check_token_rows(rows: TokenRows, n: int) -> None:
+    """Refuse columns that are not of n rows or out of range."""
+    check_table(rows.tokens, np.uint8, 32, "tokens")
+    check_index(rows.index, len(rows.tokens), n, "tokens")
+    check_column(rows.windows, np.uint32, n, "windows")
+    check_digest(rows.digest)
+    check_family(rows.family)
 
 
 def check_numbers(numbers: U64, n: int, shape: Shape) -> None:
@@ -250,9 +296,14 @@ def check_requests(requests: Requests, shape: Shape) -> int:
     check_column(requests.windows, np.uint32, n, "windows")
     check_numbers(requests.payloads, n, shape)
     check_digest(requests.digest)
-    if not 0 <= requests.family <= 255:
-        raise ValueError(f"a family's index is 0 to 255, not {requests.family}")
+    check_family(requests.family)
     return n
+
+
+def check_family(family: int) -> None:
+    """Refuse what is no index of a family."""
+    if not 0 <= family <= 255:
+        raise ValueError(f"a family's index is 0 to 255, not {family}")
 
 
 def code_table(out: Texts8 | None, n: int, shape: Shape) -> Texts8:

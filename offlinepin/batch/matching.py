@@ -7,21 +7,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from offlinepin.batch import loops
 from offlinepin.engine.clock import EPOCH
-from offlinepin.engine.payload import Grant
-from offlinepin.engine.profile import Family, Kind, Profile
+from offlinepin.engine.payload import Grant, reach
+from offlinepin.engine.profile import Action, Family, Kind, Profile
 from offlinepin.matching import Request, begins, choices_of, closes, first_slot, limit_seconds, needed_slots
-from offlinepin.vendor import Vendor
+from offlinepin.vendor import Rounding, Vendor
 
+I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 _LARGEST: Final = 2**40
 """Times in seconds beyond this (35,000 years) are left to single requests, whose integers have no end."""
+_LAST_WINDOW: Final = 2**32 - 1
 _LONGEST: Final = 2**20
 """So are kinds that last more slots: there is a table of all durations up to the longest."""
 
@@ -37,61 +40,78 @@ class KindTable:
         self.number = number
         self.blank = blank
         self.family, self.kind = blank.of(profile)
+        self._tolerance = profile.lock.tolerance
 
     @cached_property
-    def _listed(self) -> I64:
+    def listed(self) -> I64:
         """All durations, by their payload index."""
         return np.array([d for r in self.kind.ranges for d in r], np.int64)
 
     @cached_property
     def _sorted(self) -> tuple[I64, I64]:
         """All durations, rising, and the payload index of each."""
-        order = np.argsort(self._listed, kind="stable")
-        return self._listed[order], order.astype(np.int64)
+        order = np.argsort(self.listed, kind="stable")
+        return self.listed[order], order.astype(np.int64)
 
     @cached_property
-    def _from(self) -> I64:
+    def ending_from(self) -> I32:
         """For each number of slots up to the longest duration, the shortest duration with an end that is as long; then -1."""
-        durations, _ = self._sorted
-        ending = durations[durations > 0]
-        return np.append(ending, -1)[np.searchsorted(ending, np.arange(int(durations[-1]) + 2))]
+        return np.append(self._ending, -1)[np.searchsorted(self._ending, self._slots)].astype(np.int32)
 
     @cached_property
-    def _index(self) -> I64:
+    def ending_to(self) -> I32:
+        """For each number of slots up to one more than the longest duration, the longest duration with an end that is no longer, or -1."""
+        return np.append(-1, self._ending)[np.searchsorted(self._ending, self._slots, "right")].astype(np.int32)
+
+    @cached_property
+    def index(self) -> I32:
         """For each number of slots up to the longest duration, the payload index of the shortest duration that is as long."""
         durations, index = self._sorted
-        return index[np.searchsorted(durations, np.arange(int(durations[-1]) + 1))]
+        return index[np.searchsorted(durations, self._slots[:-1])].astype(np.int32)
+
+    @cached_property
+    def reaches(self) -> I64:
+        """The distinct reaches of the family's kinds (:func:`offlinepin.engine.payload.reach`), one a row."""
+        return np.array(sorted({reach(self.family, kind, self._tolerance) for kind in self.family.kinds}), np.int64)
+
+    @property
+    def alone(self) -> int:
+        """The duration where no end is asked for, -1 if there is none."""
+        return 0 if self.kind.endless else self.kind.duration_at(0) if self.kind.duration_count == 1 else -1
+
+    @property
+    def _ending(self) -> I64:
+        durations, _ = self._sorted
+        return durations[durations > 0]
+
+    @property
+    def _slots(self) -> I64:
+        durations, _ = self._sorted
+        return np.arange(int(durations[-1]) + 2)
 
     @cached_property
     def is_small(self) -> bool:
-        """Whether all its times can be reckoned with in 64 bits, and its durations be listed."""
-        family, kind = self.family, self.kind
-        longest = max(r[-1] for r in kind.ranges)
-        slots = (longest + 1, kind.activation, family.window)
-        return longest < _LONGEST and all(n * family.slot < _LARGEST for n in slots) and max(abs(kind.opens), abs(kind.closes)) < _LARGEST
+        """Whether all times of its family can be reckoned with in 64 bits, and the durations be listed."""
+        return self._tolerance < _LARGEST and all(_is_small(self.family, kind) for kind in self.family.kinds)
 
     def shortest_from(self, slots: I64) -> I64:
         """See :meth:`Kind.shortest_from`; -1 where there is none."""
-        return self._from[np.clip(slots, 0, len(self._from) - 1)]
+        return self.ending_from[np.clip(slots, 0, len(self.ending_from) - 1)].astype(np.int64)
 
     def longest_to(self, slots: I64) -> I64:
         """See :meth:`Kind.longest_to`; -1 where there is none."""
-        durations, _ = self._sorted
-        ending = durations[durations > 0]
-        return np.append(-1, ending)[np.searchsorted(ending, slots, "right")]
-
-    def duration_index(self, durations: I64) -> I64:
-        """See :meth:`Kind.duration_index`, of durations that the kind has."""
-        return self._index[durations]
-
-    def durations_at(self, index: I64) -> I64:
-        """See :meth:`Kind.duration_at`."""
-        return self._listed[index]
+        return np.where(slots < 0, -1, self.ending_to[np.clip(slots, 0, len(self.ending_to) - 1)])
 
     def lapses(self, durations: I64) -> Mask:
         """See :meth:`Kind.lapses`."""
         activation = self.kind.activation
         return ((durations == 0) | (durations > activation)) if activation else np.zeros(len(durations), np.bool_)
+
+
+def _is_small(family: Family, kind: Kind) -> bool:
+    longest = max(r[-1] for r in kind.ranges)
+    slots = (longest + 1, kind.activation, family.window)
+    return longest < _LONGEST and all(n * family.slot < _LARGEST for n in slots) and max(abs(kind.opens), abs(kind.closes)) < _LARGEST
 
 
 def kind_tables(profile: Profile) -> list[KindTable]:
@@ -124,24 +144,60 @@ class Fits:
     starts: I64
     durations: I64
 
+    @classmethod
+    def none(cls, n: int) -> Self:
+        """Those of rows that none serves yet."""
+        return cls(np.full(n, -1, np.int16), np.zeros(n, np.int64), np.zeros(n, np.int64))
+
 
 def fit_rows(vendor: Vendor, tables: list[KindTable], wanted: Wanted, low: I64, high: I64 | None, present: int) -> Fits:
     """The best fit of each row for the readings [low, high), or without an end; ``present`` is the reading now."""
+    n = len(low)
+    choices = list(wanted.tables(vendor, tables))
+    if not all(table.is_small for table in choices):
+        return Fits.none(n)
+    if loops.lib is None:
+        return _fit_rows(vendor, choices, wanted, low, high, present)
+    fits = Fits(np.empty(n, np.int16), np.empty(n, np.int64), np.empty(n, np.int64))
+    kinds = c_kinds(choices, [vendor.rounding_of(table.family) for table in choices], wanted.max_time_rounding)
+    ends = loops.ffi.NULL if high is None else loops.pointer(high)
+    out = (loops.pointer(fits.kinds), loops.pointer(fits.starts), loops.pointer(fits.durations))
+    loops.lib.opin_fit(kinds, len(choices), loops.pointer(low), ends, n, present, *out)
+    return fits
+
+
+def c_kinds(tables: list[KindTable], roundings: list[Rounding], requested: timedelta | None) -> Any:
+    """An array of ``opin_kind``, with pointers into the tables; zeros for a kind that is not small or never granted."""
+    made = loops.ffi.new("opin_kind[]", len(tables))
+    before = None
+    for one, table, rounding in zip(made, tables, roundings, strict=True):
+        if not table.is_small or table.kind.action not in (Action.UNLOCK, Action.PASSAGE):
+            continue
+        family, kind, limit = table.family, table.kind, limit_seconds(rounding, requested)
+        one.slot, one.window, one.opens, one.closes, one.activation = family.slot, family.window, kind.opens, kind.closes, kind.activation
+        one.per_slot, one.per_window = 1 / family.slot, 1 / family.window
+        one.limit, one.alone, one.last = -1 if limit is None else limit, table.alone, len(table.ending_from) - 1
+        setattr(one, "from", loops.pointer(table.ending_from))
+        one.to, one.index = loops.pointer(table.ending_to), loops.pointer(table.index)
+        one.base, one.durations, one.variants = family.bases[table.blank.kind], kind.duration_count, kind.variants
+        one.reaches, one.reach_count = loops.pointer(table.reaches), len(table.reaches)
+        one.number, one.nearest, one.supersedes = table.number, rounding.nearest, bool(kind.supersedes)
+        grid = (family.slot, kind.opens, kind.closes, rounding.nearest)
+        one.shares_grid, before = grid == before, grid
+    return made
+
+
+def _fit_rows(vendor: Vendor, tables: list[KindTable], wanted: Wanted, low: I64, high: I64 | None, present: int) -> Fits:
+    """:func:`fit_rows` where there is no C."""
     n, earliest = len(low), int(low.min())
     kinds, starts, durations = np.full(n, -1, np.int16), np.zeros(n, np.int64), np.zeros(n, np.int64)
     least, single = np.full(n, np.iinfo(np.int64).max), np.zeros(n, np.bool_)
-    for table in wanted.tables(vendor, tables):
-        if not table.is_small:
-            single[:] = True
-            break
+    for table in tables:
         found = _fit(vendor, table, wanted, low, high, present, earliest, single)
         better = found.served & (found.excess < least)
-        if better.all():
-            kinds[:], starts, durations, least = table.number, found.start, found.duration, found.excess
-        elif better.any():
-            kinds = np.where(better, np.int16(table.number), kinds)
-            starts, durations = np.where(better, found.start, starts), np.where(better, found.duration, durations)
-            least = np.where(better, found.excess, least)
+        kinds = np.where(better, np.int16(table.number), kinds)
+        starts, durations = np.where(better, found.start, starts), np.where(better, found.duration, durations)
+        least = np.where(better, found.excess, least)
     kinds[single] = -1
     return Fits(kinds, starts, durations)
 
@@ -165,8 +221,7 @@ def _fit(vendor: Vendor, table: KindTable, wanted: Wanted, low: I64, high: I64 |
     rounding = vendor.rounding_of(family)
     limit = limit_seconds(rounding, wanted.max_time_rounding)
     start = first_slot(family, kind, low, rounding.nearest)
-    if earliest < kind.opens:
-        np.logical_or(single, start < 0, out=single)
+    single |= (start < 0) | (start // family.window > _LAST_WINDOW)
     duration = _duration(table, start, high, rounding.nearest)
     served = duration >= 0
     before = low - begins(family, kind, start)
@@ -181,7 +236,7 @@ def _fit(vendor: Vendor, table: KindTable, wanted: Wanted, low: I64, high: I64 |
     served &= (ends > present) | (duration == 0) if kind.endless else ends > present
     if kind.activation and earliest + (kind.activation - 1) * family.slot <= present:  # a slot may begin before
         use_by = np.where(served, begins(family, kind, start), low) + kind.activation * family.slot
-        np.logical_or(single, (use_by <= present) & (~served | table.lapses(duration)), out=single)
+        single |= (use_by <= present) & (~served | table.lapses(duration))
     return _Fit(start, duration, before + after, served)
 
 
@@ -189,7 +244,7 @@ def _duration(table: KindTable, start: I64, high: I64 | None, nearest: bool) -> 
     """See the function of this name in :mod:`offlinepin.matching`; -1 where there is none."""
     family, kind = table.family, table.kind
     if high is None:
-        return np.full(len(start), 0 if kind.endless else kind.duration_at(0) if kind.duration_count == 1 else -1)
+        return np.full(len(start), table.alone)
     needed = needed_slots(family, kind, start, high)
     up = table.shortest_from(needed)
     if not nearest:

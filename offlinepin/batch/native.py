@@ -30,11 +30,11 @@ def names() -> tuple[str, ...]:
     return tuple(_kernels())
 
 
-_C_TYPES: Final = {"uint8": "uint8_t[]", "uint32": "uint32_t[]", "uint64": "uint64_t[]", "int64": "int64_t[]"}
+_C_TYPES: Final = {np.dtype(name): f"{name}_t[]" for name in ("uint8", "uint32", "uint64", "int64")}
 
 
 def _pointer(array: npt.NDArray[Any]) -> Any:
-    return ffi.from_buffer(_C_TYPES[array.dtype.name], array)
+    return ffi.from_buffer(_C_TYPES[array.dtype], array)
 
 
 def _bytes(data: bytes) -> Any:
@@ -84,6 +84,14 @@ class NativeKernel:
         """See :meth:`Kernel.open`."""
         return self._permute(self._c.open, keys, index, numbers, shape)
 
+    def seal_tokens(self, rows: k.TokenRows, payloads: k.U64, shape: k.Shape) -> k.U64:
+        """See :meth:`Fused.seal_tokens`."""
+        return self._permute_tokens(self._c.seal_tokens, rows, payloads, shape)
+
+    def open_tokens(self, rows: k.TokenRows, numbers: k.U64, shape: k.Shape) -> k.U64:
+        """See :meth:`Fused.open_tokens`."""
+        return self._permute_tokens(self._c.open_tokens, rows, numbers, shape)
+
     def format(self, numbers: k.U64, shape: k.Shape, out: k.Texts8 | None = None) -> k.Texts8:
         """See :meth:`Kernel.format`."""
         n = len(numbers)
@@ -121,6 +129,17 @@ class NativeKernel:
         k.check_numbers(numbers, n, shape)
         result = np.empty(n, np.uint64)
         function(_states(keys, index), _pointer(numbers), n, *shape.halves, _pointer(result))
+        return result
+
+    def _permute_tokens(self, function: Any, rows: k.TokenRows, numbers: k.U64, shape: k.Shape) -> k.U64:
+        n = len(numbers)
+        k.check_token_rows(rows, n)
+        k.check_numbers(numbers, n, shape)
+        result = np.empty(n, np.uint64)
+        tokens = ffi.new("opin_tokens *")
+        tokens.tokens, tokens.windows, tokens.family = _pointer(rows.tokens), _pointer(rows.windows), rows.family
+        tokens.index, tokens.digest = ffi.NULL if rows.index is None else _pointer(rows.index), _bytes(rows.digest)
+        function(tokens, _pointer(numbers), n, *shape.halves, _pointer(result))
         return result
 
 

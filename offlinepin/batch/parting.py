@@ -68,4 +68,11 @@ def merged(columns: Sequence[Sequence[pa.Array]], rows: Sequence[I64]) -> list[p
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     index = pa.array(place)
-    return [pa.concat_arrays(parts).take(index) if any(len(p) for p in parts) else parts[0] for parts in zip(*columns, strict=True)]
+    return [_merged(parts, index) for parts in zip(*columns, strict=True)]
+
+
+def _merged(parts: tuple[pa.Array, ...], index: pa.Array) -> pa.Array:
+    plain = not pa.types.is_dictionary(parts[0].type)  # whose dictionary would be lost
+    if plain and all(part.null_count == len(part) for part in parts):  # as errors are, mostly
+        return pa.nulls(len(index), parts[0].type)
+    return pa.concat_arrays(parts).take(index)

@@ -3,8 +3,8 @@ thirtieth as fast; numpy releases the GIL, so threads help here too."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
+from threading import local
 from typing import Final
 
 import numpy as np
@@ -17,13 +17,19 @@ from offlinepin.engine.token import key_bytes
 
 _CHUNK: Final = 16_384  # rows at once: as many as a second-level cache holds, so that numpy's cost per call is spread
 _BIG_ENDIAN: Final = np.dtype(">u4")
+_KEPT: Final = local()
 
 
 def _chunks(n: int) -> Iterator[tuple[slice, Sha256]]:
-    """The rows of each chunk, and working memory for them."""
+    """The rows of each chunk, and working memory for them; that of whole chunks is kept for the thread's next call."""
     for start in range(0, n, _CHUNK):
         rows = slice(start, min(start + _CHUNK, n))
-        yield rows, Sha256(rows.stop - start)
+        if rows.stop - start < _CHUNK:
+            yield rows, Sha256(rows.stop - start)
+            continue
+        if not hasattr(_KEPT, "sha"):
+            _KEPT.sha = Sha256(_CHUNK)
+        yield rows, _KEPT.sha
 
 
 def _words(table: npt.NDArray[np.uint8]) -> list[Lane]:
@@ -69,10 +75,10 @@ def _ratchet(sha: Sha256, state: Sequence[Lane], step: int) -> list[Lane]:
     return _hmac(sha, state, _padded([*_constants(message)], 25))
 
 
-def _window_key(sha: Sha256, state: Sequence[Lane], digest: bytes, families: Lane, windows: Lane) -> list[Lane]:
+def _window_key(sha: Sha256, state: Sequence[Lane], digest: bytes, families: Word, windows: Lane) -> list[Lane]:
     head = _constants((1).to_bytes(4, "big") + b"opin window\0" + digest)
-    place: list[Word] = [families << np.uint32(24) | windows >> np.uint32(8), windows << np.uint32(24) | np.uint32(1)]
-    return _hmac(sha, state, _padded([*head, *place, 0x00800000], 41))
+    first: Lane = np.asarray(families, np.uint32) << np.uint32(24) | windows >> np.uint32(8)
+    return _hmac(sha, state, _padded([*head, first, windows << np.uint32(24) | np.uint32(1), 0x00800000], 41))
 
 
 _HEAD: Final = (1).to_bytes(4, "big") + b"opin token\0"
@@ -87,19 +93,24 @@ def _tail(length: int) -> bytes:
     return (256).to_bytes(4, "big") + padding + bytes(128 - end)
 
 
-_TAILS: Final = tuple(_tail(length) for length in range(k.DEVICE_ID_BYTES + 1))
+def _token_messages(ids: k.Texts, rows: slice) -> k.U8:
+    """be32(1), "opin token", 0, id, be32(256), padded: 128 bytes a row."""
+    starts, lengths = ids.offsets[rows], ids.lengths[rows]
+    messages = np.empty((len(lengths), 128), np.uint8)
+    messages[:, : len(_HEAD)] = np.frombuffer(_HEAD, np.uint8)
+    for length in np.flatnonzero(np.bincount(lengths)).tolist():  # 64 at most
+        alike, end = np.flatnonzero(lengths == length), len(_HEAD) + length
+        messages[alike, len(_HEAD) : end] = ids.blob[starts[alike, None] + np.arange(length)]
+        messages[alike, end:] = np.frombuffer(_tail(length), np.uint8)
+    return messages
 
 
 def _first_tokens(sha: Sha256, master: Sequence[int], ids: k.Texts, rows: slice) -> list[Lane]:
     """KDF(MK, "opin token", id): one block or two inside, by the id's length."""
-    blob, offsets = ids.blob.data, ids.offsets[rows.start : rows.stop + 1]
-    bounds = offsets.tolist()
-    messages = b"".join(part for a, b in itertools.pairwise(bounds) for part in (_HEAD, blob[a:b], _TAILS[b - a]))
-    words = _words(np.frombuffer(messages, np.uint8).reshape(-1, 128))
-    inner = sha.compress(master[:8], words[:16])
-    two = np.diff(offsets) > _ONE_BLOCK
+    messages, two = _token_messages(ids, rows), ids.lengths[rows] > _ONE_BLOCK
+    inner = sha.compress(master[:8], _words(messages[:, :64]))
     if two.any():
-        longer = sha.compress(inner, words[16:])
+        longer = sha.compress(inner, _words(messages[:, 64:]))
         inner = [np.where(two, long, short) for long, short in zip(longer, inner, strict=True)]
     return _hmac_end(sha, master, inner)
 
@@ -182,6 +193,14 @@ class PureKernel:
         """See :meth:`Kernel.open`."""
         return self._permute(keys, index, numbers, shape, back=True)
 
+    def seal_tokens(self, rows: k.TokenRows, payloads: k.U64, shape: k.Shape) -> k.U64:
+        """See :meth:`Fused.seal_tokens`."""
+        return self._permute_tokens(rows, payloads, shape, back=False)
+
+    def open_tokens(self, rows: k.TokenRows, numbers: k.U64, shape: k.Shape) -> k.U64:
+        """See :meth:`Fused.open_tokens`."""
+        return self._permute_tokens(rows, numbers, shape, back=True)
+
     def format(self, numbers: k.U64, shape: k.Shape, out: k.Texts8 | None = None) -> k.Texts8:
         """See :meth:`Kernel.format`."""
         n = len(numbers)
@@ -222,8 +241,7 @@ class PureKernel:
         numbers = np.empty(n, np.uint64)
         for rows, sha in _chunks(n):
             tokens = _stepped(sha, _first_tokens(sha, master, requests.ids, rows), requests.generations[rows])
-            family = np.full(len(tokens[0]), requests.family, np.uint32)
-            keys = _window_key(sha, _key_states(sha, tokens), requests.digest, family, requests.windows[rows])
+            keys = _window_key(sha, _key_states(sha, tokens), requests.digest, requests.family, requests.windows[rows])
             numbers[rows] = _permuted(sha, _key_states(sha, keys), requests.payloads[rows], shape, back=False)
         return self.format(numbers, shape, table)
 
@@ -238,6 +256,17 @@ class PureKernel:
         result = np.empty(n, np.uint64)
         for rows, sha in _chunks(n):
             result[rows] = _permuted(sha, _gathered(keys, index, rows), numbers[rows], shape, back=back)
+        return result
+
+    def _permute_tokens(self, rows: k.TokenRows, numbers: k.U64, shape: k.Shape, *, back: bool) -> k.U64:
+        n = len(numbers)
+        k.check_token_rows(rows, n)
+        k.check_numbers(numbers, n, shape)
+        result = np.empty(n, np.uint64)
+        for part, sha in _chunks(n):
+            tokens = _words(rows.tokens[part if rows.index is None else rows.index[part]])
+            keys = _window_key(sha, _key_states(sha, tokens), rows.digest, rows.family, rows.windows[part])
+            result[part] = _permuted(sha, _key_states(sha, keys), numbers[part], shape, back=back)
         return result
 
 

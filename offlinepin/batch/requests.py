@@ -120,7 +120,7 @@ class Rows:
 
     def groups(self) -> Iterator[tuple[Group, I64 | None]]:
         """The rows that differ in times and device only; ``None`` where that is all of them."""
-        keys = np.zeros(self.count, np.int64)
+        keys = np.broadcast_to(np.int64(0), self.count)
         names: list[tuple[str | None, ...]] = []
         for labels in (self.time_zone, self.kind, self.level):
             names.append((None,) if labels is None else (*labels.names, None))
@@ -128,10 +128,14 @@ class Rows:
                 size = len(labels.names) + 1
                 keys = keys * size + np.where(labels.codes < 0, size - 1, labels.codes)
         for flag in (self.one_time, self.ends.valid):
-            keys = keys * 2 + (0 if flag is None else flag)
-        for key, rows in grouped(keys):
-            rest, ends = divmod(key, 2)
-            rest, once = divmod(rest, 2)
+            if flag is not None:
+                keys = keys * 2 + flag
+        for rest, rows in grouped(keys):
+            once = ends = 0
+            if self.ends.valid is not None:
+                rest, ends = divmod(rest, 2)
+            if self.one_time is not None:
+                rest, once = divmod(rest, 2)
             rest, level = divmod(rest, len(names[2]))
             zone, kind = divmod(rest, len(names[1]))
             yield Group(names[0][zone], names[1][kind], names[2][level], bool(once), self.ends.valid is None or bool(ends)), rows
@@ -152,7 +156,7 @@ def grouped(keys: npt.NDArray[np.signedinteger[Any]]) -> Iterator[tuple[int, I64
     """Each distinct key and its rows, in their order; ``None`` where that is all of them."""
     if not len(keys):
         return
-    if bool((keys == keys[0]).all()):
+    if keys.strides == (0,) or bool((keys == keys[0]).all()):
         yield int(keys[0]), None
         return
     low, high = int(keys.min()), int(keys.max())

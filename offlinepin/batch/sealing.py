@@ -9,16 +9,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from offlinepin.batch.kernel import Kernel, Shape, States
-from offlinepin.batch.matching import KindTable, Lives
-from offlinepin.engine.payload import decode, life, reach
-from offlinepin.engine.profile import Family, Profile
+from offlinepin.batch import loops
+from offlinepin.batch.drafts import Drafts
+from offlinepin.batch.kernel import Fused, Kernel, Shape, States, TokenRows
+from offlinepin.batch.matching import KindTable
+from offlinepin.engine.payload import Life, decode, life
+from offlinepin.engine.profile import Profile
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+_LAST_WINDOW = 2**32 - 1
 _BLOCK = 8192
 """Rows whose keys are in memory at once where each has its own: a few hundred bytes a row, which a processor's cache holds."""
 
@@ -46,21 +49,55 @@ class Devices:
             yield part, Devices(self.tokens[part], None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The window keys' states of some tokens in windows ``low`` to ``low`` + ``width`` - 1 of a family, device by device."""
+
+    tokens: U8 = field(repr=False)
+    family: int
+    low: int
+    width: int
+    states: States = field(repr=False)
+
+    def have(self, devices: Devices, family: int, first: int, last: int) -> bool:
+        """Whether these are those of some devices in some windows."""
+        return self.tokens is devices.tokens and self.family == family and self.low <= first and last < self.low + self.width
+
+
 class Sealer:
     """The kernel at work for one profile."""
 
     def __init__(self, kernel: Kernel, profile: Profile) -> None:
         self._kernel = kernel
+        self._fused = kernel if isinstance(kernel, Fused) else None
         self._profile = profile
+        self._kept: _Keys | None = None
         self._shapes = [Shape.of(profile, f) for f in range(len(profile.families))]
 
     def keys(self, devices: Devices, family: int, windows: U32) -> tuple[States, U32 | None]:
         """The window keys' states, and which of them each row takes."""
-        tokens = self._kernel.midstates(devices.tokens)
         if devices.of_row is None:
-            return self._window_states(tokens, None, family, windows), None
+            return self._window_states(self._kernel.midstates(devices.tokens), None, family, windows), None
+        kept = self._all_keys(devices, family, windows)
+        if kept is not None:
+            return kept.states, devices.of_row * np.uint32(kept.width) + (windows - np.uint32(kept.low))
         device, window, index = pairs_of(devices.of_row, windows)
-        return self._window_states(tokens, device, family, window), index
+        return self._window_states(self._kernel.midstates(devices.tokens), device, family, window), index
+
+    def _all_keys(self, devices: Devices, family: int, windows: U32) -> _Keys | None:
+        """The keys of every device in every window from the first to the last; ``None`` where that is many beside the rows. One window
+        more on either side is where their codes are looked at next."""
+        first, last = int(windows.min(initial=_LAST_WINDOW)), int(windows.max(initial=0))
+        if self._kept is not None and self._kept.have(devices, family, first, last):
+            return self._kept
+        low, count = max(first - 1, 0), len(devices.tokens)
+        width = min(last + 1, _LAST_WINDOW) - low + 1
+        if width <= 0 or count * width > len(windows) // 8:
+            return None
+        device, window = (column.reshape(-1).astype(np.uint32) for column in np.indices((count, width)))
+        states = self._window_states(self._kernel.midstates(devices.tokens), device, family, window + np.uint32(low))
+        self._kept = _Keys(devices.tokens, family, low, width, states)
+        return self._kept
 
     def _window_states(self, tokens: States, index: U32 | None, family: int, windows: U32) -> States:
         families = np.full(len(windows), family, np.uint8)
@@ -68,6 +105,9 @@ class Sealer:
 
     def seal(self, devices: Devices, family: int, windows: U32, payloads: U64) -> U64:
         """The sealed number of each row."""
+        if devices.of_row is None and self._fused is not None:
+            rows = TokenRows(devices.tokens, None, self._profile.digest, family, windows)
+            return self._fused.seal_tokens(rows, payloads, self._shapes[family])
         numbers = np.empty(len(payloads), np.uint64)
         for part, some in devices.blocks(len(payloads)):
             states, index = self.keys(some, family, windows[part])
@@ -76,124 +116,73 @@ class Sealer:
 
     def open(self, devices: Devices, family: int, windows: U32, numbers: U64) -> U64:
         """What numbers mean under a window's key; payloads from P up mean nothing."""
+        if devices.of_row is None and self._fused is not None:
+            rows = TokenRows(devices.tokens, None, self._profile.digest, family, windows)
+            return self._fused.open_tokens(rows, numbers, self._shapes[family])
         payloads = np.empty(len(numbers), np.uint64)
         for part, some in devices.blocks(len(numbers)):
             states, index = self.keys(some, family, windows[part])
             payloads[part] = self._kernel.open(states, index, numbers[part], self._shapes[family])
         return payloads
 
-    def length(self, family: int) -> int:
-        """Bytes of a family's codes."""
-        return self._shapes[family].total_length
+    def texts(self, numbers: U64, family: int) -> U8:
+        """The codes of a family's numbers, one a row."""
+        return self._kernel.format(numbers, self._shapes[family])
 
-    def write(self, numbers: U64, family: int, out: U8) -> None:
-        """Codes as text into the first columns of ``out``."""
-        self._kernel.format(numbers, self._shapes[family], out)
-
-    def unambiguous(self, devices: Devices, family_index: int, grants: Windows, numbers: U64) -> Mask:
+    def unambiguous(self, devices: Devices, family_index: int, drafts: Drafts, numbers: U64) -> Mask:
         """Whether no second reading of each code is valid while it is alive (format 1, section 8); see ``Issuer.issue``."""
-        family, tolerance = self._profile.families[family_index], self._profile.lock.tolerance
+        family = self._profile.families[family_index]
         good = np.ones(len(numbers), np.bool_)
-        most = int((grants.newest - grants.oldest).max(initial=-1))
-        for step in range(most + 1):
-            window = grants.oldest + step
-            rows = np.flatnonzero((window <= grants.newest) & (window != grants.own) & good)
-            if not len(rows):
-                continue
-            windows = window[rows]
-            payloads = self.open(devices.of(rows), family_index, windows.astype(np.uint32), numbers[rows])
+        for rows, windows in looks(drafts):
+            payloads = self.open(devices.of(rows), family_index, windows, numbers[rows])
             for i in np.flatnonzero(payloads < np.uint64(family.bases[-1])).tolist():
                 other = decode(family, family_index, int(windows[i]), int(payloads[i]))
                 assert other is not None  # below P
-                second, row = life(self._profile, other), rows[i]
-                if second.starts - tolerance < grants.last[row] and grants.first[row] < second.fresh_until(tolerance):
-                    good[row] = False
+                good[rows[i]] &= not self._overlaps(drafts, int(rows[i]), life(self._profile, other))
         return good
+
+    def _overlaps(self, drafts: Drafts, row: int, second: Life) -> bool:
+        """Whether a lock could take a second reading at a time at which it could take the first."""
+        tolerance = self._profile.lock.tolerance
+        over = int(drafts.use_by[row] if drafts.no_end[row] else drafts.ends[row])
+        return second.starts - tolerance < over + tolerance and int(drafts.starts[row]) - tolerance < second.fresh_until(tolerance)
+
+
+def looks(drafts: Drafts) -> Iterator[tuple[I64, U32]]:
+    """The rows that could be read in a window that is not their own, and that window; each row at most once in a step."""
+    n = len(drafts.own)
+    most = int((drafts.newest.astype(np.int64) - drafts.oldest).max(initial=-1))
+    for step in range(most + 1):
+        if loops.lib is None:
+            window = drafts.oldest + np.int64(step)
+            rows = np.flatnonzero((window <= drafts.newest) & (window != drafts.own))
+            windows = window[rows].astype(np.uint32)
+        else:
+            rows, windows = np.empty(n, np.int64), np.empty(n, np.uint32)
+            spans = (loops.pointer(drafts.own), loops.pointer(drafts.oldest), loops.pointer(drafts.newest))
+            count = loops.lib.opin_looks(*spans, n, step, loops.pointer(rows), loops.pointer(windows))
+            rows, windows = rows[:count], windows[:count]
+        if len(rows):
+            yield rows, windows
 
 
 def pairs_of(devices: U32, windows: U32) -> tuple[U32, U32, U32]:
-    """The distinct pairs of a device and a window (or a generation), and which of them each row is."""
-    if not len(devices):
+    """The distinct pairs of a device and a window (or a generation), in any order, and which of them each row is."""
+    n = len(devices)
+    if not n:
         return devices, windows, devices
+    windows = np.ascontiguousarray(windows)
     low = int(windows.min())
     width = int(windows.max()) - low + 1
-    pairs = devices.astype(np.int64) * width + (windows.astype(np.int64) - low)
     size = (int(devices.max()) + 1) * width
-    if size <= 4 * len(pairs) + 1024:
-        there = np.zeros(size, np.bool_)
-        there[pairs] = True
-        distinct = np.flatnonzero(there)
-        places = np.empty(size, np.uint32)
-        places[distinct] = np.arange(len(distinct), dtype=np.uint32)
-        index = places[pairs]
-    else:
-        distinct, found = np.unique(pairs, return_inverse=True)
-        index = found.astype(np.uint32)
-    return (distinct // width).astype(np.uint32), (distinct % width + low).astype(np.uint32), index
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """The span [first, last) of readings in which a lock could take a code, its own window, and all that the lock could try then."""
-
-    first: I64
-    last: I64
-    own: I64
-    oldest: I64
-    newest: I64
-
-    @classmethod
-    def of(cls, profile: Profile, family: Family, start: I64, lives: Lives) -> Windows:
-        """The windows of grants that must come in their time; see :func:`offlinepin.engine.payload.candidate_windows`."""
-        tolerance = profile.lock.tolerance
-        own = start // family.window
-        over = np.where(lives.no_end, lives.use_by, lives.ends)
-        first, last = lives.starts - tolerance, over + tolerance
-        oldest, newest = windows_at(family, tolerance, first, last)
-        return cls(first, last, own, oldest, newest)
-
-    @property
-    def several(self) -> Mask:
-        """Where there is another window to look at than the own one."""
-        several: Mask = ~((self.oldest == self.newest) & (self.own == self.oldest))
-        return several
-
-    def of_rows(self, rows: I64 | None) -> Windows:
-        """The windows of some rows."""
-        return self if rows is None else Windows(*(column[rows] for column in self._columns()))
-
-    def put(self, rows: I64 | slice, some: Windows) -> None:
-        """Set the windows of some rows."""
-        for column, values in zip(self._columns(), some._columns(), strict=True):
-            column[rows] = values
-
-    def _columns(self) -> tuple[I64, ...]:
-        return self.first, self.last, self.own, self.oldest, self.newest
-
-
-def windows_at(family: Family, tolerance: int, first: I64, last: I64) -> tuple[I64, I64]:
-    """The first and last of :func:`offlinepin.engine.payload.candidate_windows`, for a family that does not set clocks."""
-    reaches = sorted({reach(family, kind, tolerance) for kind in family.kinds})
-    oldest, newest = np.full_like(first, np.iinfo(np.int64).max), np.full_like(first, -1)
-    for earliest, latest in reaches:
-        low, high = np.maximum((first - earliest) // family.slot + 1, 0), (last + latest) // family.slot
-        some = low <= high
-        if len(reaches) == 1 and some.all():
-            oldest, newest = low, high
-            break
-        np.minimum(oldest, low, out=oldest, where=some)
-        np.maximum(newest, high, out=newest, where=some)
-    return oldest // family.window, np.minimum(newest // family.window, 2**32 - 1)
-
-
-def payload_rows(table: KindTable, start: I64, durations: I64, variants: I64) -> tuple[U32, U64]:
-    """Window and payload of grants; see :func:`offlinepin.engine.payload.encode`."""
-    family, kind = table.family, table.kind
-    windows = start // family.window
-    index = (start - windows * family.window).astype(np.uint64) * np.uint64(kind.duration_count)
-    index += table.duration_index(durations).astype(np.uint64)
-    payloads = np.uint64(family.bases[table.blank.kind]) + index * np.uint64(kind.variants) + variants.astype(np.uint64)
-    return windows.astype(np.uint32), payloads
+    if loops.lib is not None and size <= 4 * n + 1024:
+        most, index = min(n, size), np.empty(n, np.uint32)
+        distinct = np.empty(most, np.uint32), np.empty(most, np.uint32)
+        columns = (loops.pointer(np.zeros(size, np.uint32)), *map(loops.pointer, distinct), loops.pointer(index))
+        count = loops.lib.opin_pairs(loops.pointer(devices), loops.pointer(windows), n, low, width, *columns)
+        return distinct[0][:count], distinct[1][:count], index
+    pairs, found = np.unique(devices.astype(np.int64) * width + (windows.astype(np.int64) - low), return_inverse=True)
+    return (pairs // width).astype(np.uint32), (pairs % width + low).astype(np.uint32), found.astype(np.uint32)
 
 
 def start_rows(table: KindTable, windows: I64, payloads: U64) -> tuple[I64, I64]:
@@ -201,4 +190,4 @@ def start_rows(table: KindTable, windows: I64, payloads: U64) -> tuple[I64, I64]
     kind = table.kind
     index = ((payloads - np.uint64(table.family.bases[table.blank.kind])) // np.uint64(kind.variants)).astype(np.int64)
     offset = index // kind.duration_count
-    return windows * table.family.window + offset, table.durations_at(index - offset * kind.duration_count)
+    return windows * table.family.window + offset, table.listed[index - offset * kind.duration_count]

@@ -12,12 +12,13 @@ import numpy.typing as npt
 from offlinepin.batch.answers import Answers
 from offlinepin.batch.columns import Mask, at
 from offlinepin.batch.devices import Known
+from offlinepin.batch.drafts import Drafts
 from offlinepin.batch.matching import KindTable
 from offlinepin.batch.requests import Rows, grouped
-from offlinepin.batch.sealing import Sealer, Windows, payload_rows
+from offlinepin.batch.sealing import Sealer
 from offlinepin.batch.single import Refusal, SinglePath
 from offlinepin.batch.tally import EXACT, Tally
-from offlinepin.batch.variants import Groups, place_hashes
+from offlinepin.batch.variants import first_of_each, of_the_same_place, place_hashes
 from offlinepin.ledger import Ledger, MemoryLedger, Place
 
 I64 = npt.NDArray[np.int64]
@@ -74,7 +75,7 @@ class Taker(Protocol):
         """There will be so many rows."""
         ...
 
-    def take(self, grants: Grants, windows: Windows, odd: Mask, answers: Answers) -> None:
+    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> None:
         """Serve or refuse every grant. ``odd`` ones have times that only the single path can tell."""
         ...
 
@@ -86,45 +87,29 @@ class _Writer:
         self.sealer, self.tables, self.single = sealer, tables, single
         self.families = np.array([table.blank.family for table in tables], np.int16)
         self.limits = np.array([table.kind.variants for table in tables], np.int64)
+        self.few_limits = np.minimum(self.limits, EXACT).astype(np.uint8)
 
-    def seal(self, grants: Grants, windows: Windows, some: I64 | None, variants: I64) -> tuple[U64, Mask]:
+    def seal(self, grants: Grants, drafts: Drafts, some: I64 | None, variants: I64) -> tuple[U64, Mask]:
         """The numbers of some grants with these variants, and whether each can be read in its own way only."""
-        kinds = at(grants.kinds, some)
-        numbers, good = np.zeros(len(kinds), np.uint64), np.ones(len(kinds), np.bool_)
-        for number, index in grouped(kinds):
-            table, rest = self.tables[number], slice(None) if index is None else index
+        families = self.families[at(grants.kinds, some)]
+        numbers, good = np.empty(len(families), np.uint64), np.empty(len(families), np.bool_)
+        for family, index in grouped(families):
             these = some if index is None else index if some is None else some[index]
-            window, payloads = payload_rows(table, at(grants.starts, these), at(grants.durations, these), at(variants, index))
-            devices = grants.known.devices.of(these)
-            sealed = self.sealer.seal(devices, table.blank.family, window, payloads)
-            numbers[rest] = sealed
-            look = windows.of_rows(these)
-            several = np.flatnonzero(look.several)
-            if len(several):
-                fine = np.ones(len(sealed), np.bool_)
-                fine[several] = self.sealer.unambiguous(devices.of(several), table.blank.family, look.of_rows(several), sealed[several])
-                good[rest] = fine
+            mine, devices = drafts.of_rows(these), grants.known.devices.of(these)
+            sealed = self.sealer.seal(devices, family, mine.own, mine.payloads + at(variants, index).astype(np.uint64))
+            fine = self.sealer.unambiguous(devices, family, mine, sealed)
+            if index is None:
+                return sealed, fine
+            numbers[index], good[index] = sealed, fine
         return numbers, good
 
     def write(self, grants: Grants, some: I64 | None, variants: I64, numbers: U64, answers: Answers) -> None:
         """Some grants are served with these variants and sealed numbers."""
         kinds = at(grants.kinds, some)
         rows = grants.rows_of(some)
-        if rows is None:
-            answers.kinds, answers.variants = kinds, variants
-            answers.served[:] = True
-        else:
-            answers.served[rows], answers.kinds[rows], answers.variants[rows] = True, kinds, variants
+        answers.set(rows, kinds=kinds, variants=variants)
         for family, index in grouped(self.families[kinds]):
-            length = self.sealer.length(family)
-            if rows is None and index is None:
-                self.sealer.write(numbers, family, answers.codes)
-                answers.lengths[:] = length
-                continue
-            these = index if rows is None else at(rows, index)
-            text = np.empty((len(kinds) if index is None else len(index), length), np.uint8)
-            self.sealer.write(at(numbers, index), family, text)
-            answers.codes[these, :length], answers.lengths[these] = text, length
+            answers.write(at(rows, index) if rows is not None else index, self.sealer.texts(at(numbers, index), family))
 
     def issue(self, grants: Grants, some: I64, ledger: Ledger, answers: Answers) -> None:
         """Some grants take the single path, in their order."""
@@ -154,45 +139,39 @@ class ByTally:
         """See :meth:`Taker.expect`."""
         self._tally.expect(rows)
 
-    def take(self, grants: Grants, windows: Windows, odd: Mask, answers: Answers) -> None:
+    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> None:
         """See :meth:`Taker.take`."""
         writer = self._writer
-        groups = Groups.of(grants.hashes())
-        base = self._tally.add(groups.hashes, np.minimum(groups.sizes, EXACT - 1).astype(np.uint8)).astype(np.int64)
-        unusual = base + groups.sizes >= EXACT
+        hashes = grants.hashes()
+        before = self._tally.count(hashes)
+        unusual = before >= EXACT - 1
+        unusual |= odd
         wanted = grants.wanted()
-        for flag in (odd, None if wanted is None else wanted[0]):
-            if flag is not None and flag.any():
-                unusual[groups.group[flag[groups.rows]]] = True
-        variants = np.empty(len(grants), np.int64)
-        variants[groups.rows] = base[groups.group] + groups.rank
-        limits = writer.limits[grants.kinds]
-        left = variants < limits
-        some = _where(left & ~groups.spread(unusual)) if unusual.any() else _where(left)
-        numbers, good = writer.seal(grants, windows, some, at(variants, some))
-        if not good.all():
-            bad = _some(some, len(grants))[~good]
-            flag = np.zeros(len(grants), np.bool_)
-            flag[bad] = True
-            unusual[groups.group[flag[groups.rows]]] = True
-            kept = ~groups.spread(unusual)[_some(some, len(grants))]
-            some, numbers = _some(some, len(grants))[kept], numbers[kept]
+        if wanted is not None:
+            unusual |= wanted[0]
+        unusual = of_the_same_place(hashes, unusual)
+        left = before < writer.few_limits[grants.kinds]
+        some = _where(left & ~unusual)
+        variants = before.astype(np.int64)
+        numbers, good = writer.seal(grants, drafts, some, at(variants, some))
         writer.write(grants, some, at(variants, some), numbers, answers)
-        if unusual.any():
-            self._keep(grants, groups, np.flatnonzero(unusual & (base < EXACT)), base)
-            spread = groups.spread(unusual)
-            writer.issue(grants, np.flatnonzero(spread), self._exact, answers)
-            self._tally.put(groups.hashes[unusual], np.full(int(unusual.sum()), EXACT, np.uint8))
-            left |= spread
+        if not good.all():
+            unusual[_some(some, len(grants))[~good]] = True
+            unusual = of_the_same_place(hashes, unusual)
+        if unusual.any():  # what was written for them is written over
+            rows = np.flatnonzero(unusual)
+            self._keep(grants, first_of_each(hashes, rows), variants)
+            writer.issue(grants, rows, self._exact, answers)
+            self._tally.put(hashes[rows], np.full(len(rows), EXACT, np.uint8))
+            left |= unusual
         if not left.all():
             writer.exhausted(grants, np.flatnonzero(~left), answers)
 
-    def _keep(self, grants: Grants, groups: Groups, some: I64, base: I64) -> None:
-        """Keep some places exactly from now on: what was given out there so far goes into the ledger."""
-        for group in some.tolist():
-            count = int(base[group])
-            if count:
-                place = grants.place(int(groups.rows[groups.firsts[group]]), self._writer.tables)
+    def _keep(self, grants: Grants, some: I64, counts: I64) -> None:
+        """Keep the places of some grants exactly from now on: what was given out there so far goes into the ledger."""
+        for i in some.tolist():
+            if (count := int(counts[i])) < EXACT:
+                place = grants.place(i, self._writer.tables)
                 for _ in range(count):
                     self._exact.take(place, range(count), lambda _: True, None)
 
@@ -206,19 +185,14 @@ class ByLedger:
     def expect(self, rows: int) -> None:
         """See :meth:`Taker.expect`."""
 
-    def take(self, grants: Grants, windows: Windows, odd: Mask, answers: Answers) -> None:
+    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> None:
         """See :meth:`Taker.take`."""
         writer, n = self._writer, len(grants)
-        groups = Groups.of(grants.hashes())
+        hashes = grants.hashes()
         limits = writer.limits[grants.kinds]
-        guessed = np.empty(n, np.int64)
-        guessed[groups.rows] = groups.rank
+        guessed = Tally().count(hashes).astype(np.int64)
         ranges = [range(limit) for limit in limits.tolist()]
-        usual = np.ones(n, np.bool_)
-        if odd.any():
-            unusual = np.zeros(len(groups.hashes), np.bool_)
-            unusual[groups.group[odd[groups.rows]]] = True
-            usual = ~groups.spread(unusual)
+        usual = ~of_the_same_place(hashes, odd)
         wanted = grants.wanted()
         if wanted is not None:
             for i in np.flatnonzero(wanted[0]).tolist():
@@ -229,25 +203,25 @@ class ByLedger:
                     usual[i] = False
         guessed = np.minimum(guessed, limits - 1)
         some = _where(usual)
-        numbers, good = writer.seal(grants, windows, some, at(guessed, some))
+        numbers, good = writer.seal(grants, drafts, some, at(guessed, some))
         rows = _some(some, n)
-        taken = self._taken(grants, windows, rows, ranges, guessed[rows], good)
+        taken = self._taken(grants, drafts, rows, ranges, guessed[rows], good)
         other = np.flatnonzero((taken >= 0) & (taken != guessed[rows]))
         if len(other):
-            numbers[other], _ = writer.seal(grants, windows, rows[other], taken[other])
+            numbers[other], _ = writer.seal(grants, drafts, rows[other], taken[other])
         served = taken >= 0
         writer.write(grants, _where(served) if some is None else rows[served], taken[served], numbers[served], answers)
         writer.exhausted(grants, rows[~served], answers)
         writer.issue(grants, np.flatnonzero(~usual), self._ledger, answers)
 
-    def _taken(self, grants: Grants, windows: Windows, rows: I64, ranges: list[range], guessed: I64, good: Mask) -> I64:
+    def _taken(self, grants: Grants, drafts: Drafts, rows: I64, ranges: list[range], guessed: I64, good: Mask) -> I64:
         """The ledger's variants for some grants; -1 where it has none."""
-        known, several = dict(enumerate(guessed.tolist())), windows.several[rows]
+        known, several = dict(enumerate(guessed.tolist())), drafts.several[rows]
 
         def usable(i: int, variant: int) -> bool:
             if variant == known[i]:
                 return bool(good[i])
-            return not several[i] or bool(self._writer.seal(grants, windows, rows[i : i + 1], np.array([variant]))[1][0])
+            return not several[i] or bool(self._writer.seal(grants, drafts, rows[i : i + 1], np.array([variant]))[1][0])
 
         places = [grants.place(i, self._writer.tables) for i in rows.tolist()]
         taken = self._ledger.take_many(places, [ranges[i] for i in rows.tolist()], usable)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-try:
-    from offlinepin.batch._tally import ffi, lib
-except ImportError:  # installed without a C compiler, or without cffi
-    lib = None
-
-__all__ = ["EXACT", "Tally", "lib"]
+from offlinepin.batch import loops
 
 U8 = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
 _PARTS_BITS: Final = 4
-_FULL: Final = 0.85
+_COUNT: Final = 0xFF
+_HASH: Final = 2**64 - 1 - _COUNT
+_FULL: Final = 0.75
 _ROOMY: Final = 0.65
 
 
@@ -27,16 +23,23 @@ EXACT: Final = 255
 
 
 class Tally:
-    """Counts of up to 254 by 64-bit hash, in about 12 bytes a place. Of twenty million places, two are taken for one with a probability
-    of 1 in 100,000; then a variant may be passed over, but none is given twice."""
+    """Counts of up to 254 by 64-bit hash, in about 11 bytes a place. Of twenty million places, two are taken for one with a probability
+    of 1 in 5,000; then a variant may be passed over, but none is given twice."""
 
     def __init__(self) -> None:
         self._parts = [_Part() for _ in range(1 << _PARTS_BITS)]  # each grows by itself, so that little is held twice at once
 
     def expect(self, places: int) -> None:
         """Make room for so many more places, so that none need be moved."""
-        for part in self._parts:
-            part.expect(places // len(self._parts) * 33 // 32)
+        each = places // len(self._parts) * 33 // 32
+        if len(self):
+            for part in self._parts:
+                part.expect(each)
+            return
+        room = int(each / _FULL) + 64
+        cells = np.zeros(room * len(self._parts), np.uint64)  # all at once, as a system has large pages for large blocks
+        for i, part in enumerate(self._parts):
+            part.cells = cells[i * room : (i + 1) * room]
 
     def __len__(self) -> int:
         return sum(part.size for part in self._parts)
@@ -44,93 +47,88 @@ class Tally:
     @property
     def nbytes(self) -> int:
         """Bytes that the table takes."""
-        return sum(part.nbytes for part in self._parts)
+        return sum(part.cells.nbytes for part in self._parts)
 
-    def add(self, hashes: U64, more: U8) -> U8:
-        """Add to the counts of hashes, which rise and of which none is 0. Returns the counts before."""
-        before = np.zeros(len(hashes), np.uint8)
-        for part, rows in self._slices(hashes):
-            part.add(hashes[rows], more[rows], before[rows])
+    def count(self, hashes: U64) -> U8:
+        """Count one more of each hash, none of which is 0, one after the other. Returns what each one's count was when it came."""
+        before, done = np.empty(len(hashes), np.uint8), 0
+        while (done := done + self._count(hashes[done:], before[done:])) < len(hashes):
+            part = self._parts[int(hashes[done]) >> 64 - _PARTS_BITS]
+            part.expect(part.size // 8 + 256)
         return before
 
-    def put(self, hashes: U64, counts: U8) -> None:
-        """Set the counts of hashes, which rise."""
-        for part, rows in self._slices(hashes):
-            part.put(hashes[rows], counts[rows])
+    def _count(self, hashes: U64, before: U8) -> int:
+        """Counts hashes until a part is full. Returns how many."""
+        if loops.lib is not None:
+            parts = loops.ffi.new("opin_tally_part[]", [part.c_members() for part in self._parts])
+            done = int(loops.lib.opin_tally_count(parts, loops.pointer(hashes), len(hashes), loops.pointer(before)))
+            for part, counted in zip(self._parts, parts, strict=True):
+                part.size = counted.size
+            return done
+        for i, hash_ in enumerate(hashes.tolist()):
+            part = self._parts[hash_ >> 64 - _PARTS_BITS]
+            fresh = hash_ << _PARTS_BITS & _HASH
+            place = part.place(fresh)
+            if not part.cells[place]:
+                if part.size >= part.most:
+                    return i
+                part.cells[place], part.size = fresh, part.size + 1
+            cell = int(part.cells[place])
+            before[i] = held = cell & _COUNT
+            part.cells[place] = cell + (held < EXACT - 1)
+        return len(hashes)
 
-    def _slices(self, hashes: U64) -> Iterator[tuple[_Part, slice]]:
-        leading = np.arange(1, len(self._parts), dtype=np.uint64) << np.uint64(64 - _PARTS_BITS)
-        edges = np.searchsorted(hashes, leading).tolist()
-        for part, start, stop in zip(self._parts, [0, *edges], [*edges, len(hashes)], strict=True):
-            if start < stop:
-                yield part, slice(start, stop)
+    def put(self, hashes: U64, counts: U8) -> None:
+        """Set the counts of hashes to 1 or more."""
+        cells = hashes << np.uint64(_PARTS_BITS) & np.uint64(_HASH) | counts
+        leading = hashes >> np.uint64(64 - _PARTS_BITS)
+        for number in np.unique(leading).tolist():
+            some = cells[leading == number]
+            self._parts[number].expect(len(some))
+            self._parts[number].put(some)
 
 
 class _Part:
-    """The hashes that share their leading bits, in one table with open addressing."""
+    """The hashes that share their leading bits, in one table with open addressing; see ``_loops.h``."""
 
     def __init__(self) -> None:
         self.size = 0
-        self._hashes: U64 = np.zeros(64, np.uint64)
-        self._counts: U8 = np.zeros(64, np.uint8)
+        self.cells: U64 = np.zeros(64, np.uint64)
 
     @property
-    def nbytes(self) -> int:
-        """Bytes that the table takes."""
-        return self._hashes.nbytes + self._counts.nbytes
+    def most(self) -> int:
+        """How many hashes it may hold."""
+        return int(_FULL * len(self.cells))
+
+    def c_members(self) -> tuple[object, ...]:
+        """The members of an ``opin_tally_part``."""
+        return loops.pointer(self.cells), len(self.cells), self.size, self.most
 
     def expect(self, places: int) -> None:
         """Make room for so many more hashes."""
         size = self.size + places
-        if size > _FULL * len(self._hashes):
-            self._resize(int(size / (_ROOMY if self.size else _FULL)) + 64)
+        if size > self.most:
+            held = self.cells[self.cells != 0]
+            self.cells = np.zeros(int(size / (_ROOMY if self.size else _FULL)) + 64, np.uint64)
+            self.size = 0
+            self.put(held)
 
-    def _resize(self, room: int) -> None:
-        held = np.flatnonzero(self._hashes)
-        hashes, counts = self._hashes[held], self._counts[held]
-        self._hashes, self._counts, self.size = np.zeros(room, np.uint64), np.zeros(room, np.uint8), 0
-        self._put(hashes, counts)
-
-    def add(self, added: U64, more: U8, before: U8) -> None:
-        """Adds to the counts of hashes, and writes what they were."""
-        self.expect(len(added))
-        if lib is None:
-            for i, place in enumerate(self._places(added)):
-                before[i] = held = int(self._counts[place])  # 0 where there is no hash yet
-                self.size += not self._hashes[place]
-                self._hashes[place] = added[i]
-                self._counts[place] = held if held == EXACT else min(held + int(more[i]), EXACT - 1)
+    def put(self, cells: U64) -> None:
+        """Sets cells, for which there is room."""
+        if loops.lib is not None:
+            part = loops.ffi.new("opin_tally_part *", self.c_members())
+            loops.lib.opin_tally_put(part, loops.pointer(cells), len(cells))
+            self.size = part.size
             return
-        room = len(self._hashes)
-        self.size += lib.opin_tally_add(_u64(self._hashes), _u8(self._counts), room, _u64(added), _u8(more), len(added), _u8(before))
+        for cell in cells.tolist():
+            place = self.place(cell)
+            self.size += not self.cells[place]
+            self.cells[place] = cell
 
-    def put(self, added: U64, values: U8) -> None:
-        """Sets the counts of hashes."""
-        self.expect(len(added))
-        self._put(added, values)
-
-    def _put(self, added: U64, values: U8) -> None:
-        if lib is None:
-            for place, hash_, value in zip(self._places(added), added, values, strict=False):
-                self.size += not self._hashes[place]
-                self._hashes[place], self._counts[place] = hash_, value
-            return
-        room = len(self._hashes)
-        self.size += lib.opin_tally_put(_u64(self._hashes), _u8(self._counts), room, _u64(added), _u8(values), len(added))
-
-    def _places(self, sought: U64) -> Iterator[int]:
-        """Where each hash stands or belongs; see ``_tally_loops.c``."""
-        room = len(self._hashes)
-        for hash_ in sought.tolist():
-            place = ((hash_ << _PARTS_BITS & 2**64 - 1) >> 32) * room >> 32
-            while (held := int(self._hashes[place])) != hash_ and held:
-                place = place + 1 if place + 1 < room else 0
-            yield place
-
-
-def _u64(array: U64) -> object:
-    return ffi.from_buffer("uint64_t[]", array)
-
-
-def _u8(array: U8) -> object:
-    return ffi.from_buffer("uint8_t[]", array)
+    def place(self, cell: int) -> int:
+        """Where the cell of this one's hash stands or belongs."""
+        room = len(self.cells)
+        place = (cell >> 32) * room >> 32
+        while (held := int(self.cells[place])) and (held ^ cell) & _HASH:
+            place = place + 1 if place + 1 < room else 0
+        return place

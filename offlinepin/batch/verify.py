@@ -28,10 +28,11 @@ from offlinepin.batch.columns import (
     whole,
 )
 from offlinepin.batch.devices import TokenMaker
+from offlinepin.batch.drafts import windows_at
 from offlinepin.batch.kernel import Shape, Texts, load
 from offlinepin.batch.matching import KindTable, kind_tables, life_rows
 from offlinepin.batch.requests import Rows, grouped, microseconds
-from offlinepin.batch.sealing import Devices, Sealer, start_rows, windows_at
+from offlinepin.batch.sealing import Devices, Sealer, start_rows
 from offlinepin.batch.single import Refusal, moment_of, token_source
 from offlinepin.engine.clock import LockClock
 from offlinepin.engine.profile import DAY, Action, Profile

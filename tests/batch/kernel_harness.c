@@ -129,6 +129,15 @@ static uint64_t run(const opin_kernel *kernel, size_t n, opin_shape shape, size_
     uint64_t sum = 14695981039346656037U;
     kernel->derive_tokens(c.master, &ids, c.generations, n, c.keys);
     kernel->midstates(c.keys, n, c.words);
+    const opin_tokens tokens = {c.keys, c.index, c.digest, c.windows, 200};
+    kernel->seal_tokens(&tokens, c.payloads, n, shape.low, shape.high, c.numbers);
+    kernel->open_tokens(&tokens, c.numbers, n, shape.low, shape.high, c.opened);
+    if (n > 0 && memcmp(c.opened, c.payloads, n * 8) != 0) {
+        fail("opening by tokens", kernel, n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        sum = (sum ^ c.numbers[i]) * 1099511628211U;
+    }
     kernel->window_keys(&states, c.digest, c.families, c.windows, n, c.keys);
     kernel->midstates(c.keys, n, c.words);
     kernel->seal(&states, c.payloads, n, shape.low, shape.high, c.numbers);

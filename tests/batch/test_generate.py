@@ -20,7 +20,7 @@ pa = pytest.importorskip("pyarrow", reason="the extra `batch` is not installed")
 from offlinepin.batch import (  # noqa: E402
     BatchError,
     generate,
-    tally,
+    loops,
 )
 from offlinepin.batch.columns import ROWS  # noqa: E402
 from offlinepin.batch.kernel import ENVIRONMENT_VARIABLE, available  # noqa: E402
@@ -351,7 +351,7 @@ def test_every_kernel_that_this_machine_has_gives_the_same(
     name: str, plain: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, name)
-    monkeypatch.setattr(tally, "lib", None if name == "pure" else tally.lib)
+    monkeypatch.setattr(loops, "lib", None if name == "pure" else loops.lib)
     assert outcomes(generate(table_of(PLAIN), KEYS, "igloo", now=NOW)) == plain
 
 

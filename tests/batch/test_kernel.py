@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offlinepin.batch import kernel
-from offlinepin.batch.kernel import Kernel, Requests, Shape, Texts
+from offlinepin.batch.kernel import Fused, Kernel, Requests, Shape, Texts, TokenRows
 from offlinepin.engine.cipher import decipher, encipher, hmac_round
 from offlinepin.engine.codec import from_symbols, to_symbols
 from offlinepin.engine.kdf import HmacKey
@@ -82,6 +82,14 @@ def check_against_the_single_path(fast: Kernel, rows: Requests, shape: Shape) ->
     numbers = fast.seal(states, None, rows.payloads, shape)
     opened = fast.open(states, None, rows.payloads, shape)
     text, fused = fast.format(numbers, shape), fast.seal_rows(rows, shape)
+    if isinstance(fast, Fused):
+        turned = np.arange(n, dtype=np.uint32)[::-1].copy()
+        for at_once in (
+            TokenRows(tokens, None, rows.digest, rows.family, rows.windows),
+            TokenRows(tokens[::-1].copy(), turned, rows.digest, rows.family, rows.windows),
+        ):
+            assert fast.seal_tokens(at_once, rows.payloads, shape).tolist() == numbers.tolist()
+            assert fast.open_tokens(at_once, rows.payloads, shape).tolist() == opened.tolist()
     master = HmacKey(rows.master)
     for i, name in enumerate(names_of(rows.ids)):
         token = DeviceToken.derive(master, name, int(rows.generations[i]))
@@ -326,6 +334,14 @@ def test_the_kernel_stays_inside_its_columns_at_every_lane_width(tmp_path: Path)
     ran = subprocess.run([program], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.split("\n") == [*(f"{name} sound" for name in NATIVE or ran.stdout.split()[::2]), ""]
+
+
+def test_the_loops_stay_inside_their_columns(tmp_path: Path) -> None:
+    sources = sorted((ROOT / "offlinepin/batch").glob("_loops*.c"))
+    assert len(sources) == 3
+    program = compiled(tmp_path, Path(__file__).with_name("loops_harness.c"), *sources)
+    ran = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr, ran.stdout) == (0, "", "4096 batches\n")
 
 
 def test_the_same_source_one_lane_wide_and_small_is_equal_to_the_single_path(tmp_path: Path, vectors: Callable[[str], Any]) -> None:
