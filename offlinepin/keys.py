@@ -12,13 +12,14 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap_with_padding, aes_key_wrap_with_padding
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from offlinepin.engine.kdf import HmacKey
+from offlinepin.engine.kdf import HmacKey, kdf
 from offlinepin.engine.token import KEY_BYTES, DeviceToken, key_bytes, key_from_hex
 from offlinepin.errors import DeviceIdError, KeyMaterialError, UnwrapError
 
 ENVIRONMENT_VARIABLE: Final = "OFFLINEPIN_MASTER_KEY"
 _SCRYPT_N: Final = 2**17  # with r = 8, p = 1: 128 MiB, the cost that OWASP's password storage cheat sheet asks of scrypt
 _SCRYPT_MAX_N: Final = 2**20  # a hostile file must not make us take gigabytes
+_FORMAT_LABELS: Final = b"opin "  # what format 1's own labels begin with
 
 
 class TokenSource(Protocol):
@@ -154,6 +155,22 @@ class MasterKey:
     def token(self, device_id: str, generation: int = 0) -> DeviceToken:
         """The device token of ``device_id``, 1 to 64 bytes of UTF-8, at a generation. ``DeviceIdError`` for any other id."""
         return DeviceToken.derive(self._key, device_id, generation)
+
+    def derive(self, label: bytes, context: bytes) -> bytes:
+        """32 bytes for a purpose of your own (SP 800-108r1, as format 1, section 2), which tell nothing of any token or other purpose.
+
+        Args:
+            label: names the purpose: 1 byte or more, none of them zero, and not beginning with ``opin `` as format 1's labels do.
+            context: what tells keys of one purpose apart, of any length.
+
+        Raises:
+            KeyMaterialError: the label is not as it should be.
+        """
+        if not label or b"\0" in label or label.startswith(_FORMAT_LABELS):
+            raise KeyMaterialError(
+                f"a label is 1 byte or more without zeros and does not begin with 'opin ', which format 1 uses; not {label!r}"
+            )
+        return kdf(self._key, label, context)
 
     def __repr__(self) -> str:
         return "MasterKey(…)"

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -270,3 +272,38 @@ def test_imported_tokens_know_only_their_devices_and_are_not_changed_from_outsid
     tokens["gate"] = DeviceToken(MATERIAL)
     with pytest.raises(DeviceIdError, match="no token was imported for device 'gate'"):
         source.token("gate")
+
+
+# --- keys of one's own purposes -------------------------------------------------------------------------------------
+
+labels = st.binary(min_size=1, max_size=40).filter(lambda label: b"\0" not in label and not label.startswith(b"opin "))
+
+
+@given(materials, labels, st.binary(max_size=100))
+def test_a_key_of_a_purpose_is_kbkdf_under_the_master_key(material: bytes, label: bytes, context: bytes) -> None:
+    peer = KBKDFHMAC(
+        algorithm=hashes.SHA256(),
+        mode=Mode.CounterMode,
+        length=32,
+        rlen=4,
+        llen=4,
+        location=CounterLocation.BeforeFixed,
+        label=label,
+        context=context,
+        fixed=None,
+    )
+    assert MasterKey(material).derive(label, context) == peer.derive(material)
+
+
+@given(labels, st.text(min_size=1, max_size=16), labels)
+def test_no_purpose_gets_the_key_of_a_device_or_of_another_purpose(label: bytes, device_id: str, other: bytes) -> None:
+    key = MasterKey(MATERIAL)
+    context = device_id.encode()
+    assert key.derive(label, context) != key.token(device_id).export()
+    assert (key.derive(label, context) == key.derive(other, context)) == (label == other)
+
+
+@pytest.mark.parametrize("label", [b"", b"a\0b", b"opin token", b"opin vault"])
+def test_a_label_that_is_ambiguous_or_format_1_s_own_is_refused(label: bytes) -> None:
+    with pytest.raises(KeyMaterialError, match="a label"):
+        MasterKey(MATERIAL).derive(label, b"")

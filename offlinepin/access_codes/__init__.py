@@ -1,7 +1,7 @@
 """The access-code resource: access codes with their lives, events and devices, in SQLite or PostgreSQL; offline codes of any vendor."""
 
 from offlinepin.access_codes.changes import UNSET
-from offlinepin.access_codes.connections import Connection, NativeCode
+from offlinepin.access_codes.connections import Caution, Connection, NativeCode
 from offlinepin.access_codes.device_models import Device
 from offlinepin.access_codes.models import (
     AccessCode,
@@ -15,6 +15,7 @@ from offlinepin.access_codes.models import (
     PulledBackup,
     UnmanagedAccessCode,
 )
+from offlinepin.access_codes.retention import Retention
 from offlinepin.access_codes.service import AccessCodes
 from offlinepin.access_codes.simulated import Fault, SimulatedConnection
 from offlinepin.access_codes.store import ApiKey, Store, Workspace
@@ -27,6 +28,7 @@ __all__ = [
     "AccessCodes",
     "ActionAttempt",
     "ApiKey",
+    "Caution",
     "Connection",
     "Device",
     "Event",
@@ -36,6 +38,7 @@ __all__ = [
     "NativeCode",
     "Page",
     "PulledBackup",
+    "Retention",
     "SimulatedConnection",
     "Store",
     "UnmanagedAccessCode",

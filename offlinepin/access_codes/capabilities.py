@@ -8,6 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from offlinepin.access_codes.connections import Connection
 from offlinepin.access_codes.device_models import (
+    AccountProblem,
     CodeConstraint,
     Device,
     DeviceLocation,
@@ -167,9 +168,10 @@ def _knows_zone(device: DeviceRow, product: Product) -> bool:
     return product.vendor.profile.clock == "utc" or device.time_zone is not None or bool(device.plausible_time_zones)
 
 
-def _problems(device: DeviceRow, problem: str | None) -> Iterator[DeviceProblem]:
+def _problems(device: DeviceRow, problem: str | None) -> Iterator[DeviceProblem | AccountProblem]:
     if problem is not None:
-        yield DeviceProblem(error_code=problem, message=_PROBLEMS.get(problem, problem), created_at=device.created_at)
+        kind = AccountProblem if problem == "account_disconnected" else DeviceProblem
+        yield kind(error_code=problem, message=_PROBLEMS.get(problem, problem), created_at=device.created_at)
     if device.credentials == "missing" and device.product_id is not None:
         text = "There is no token for the device, from which offline codes derive."
         yield DeviceProblem(error_code="missing_device_credentials", message=text, created_at=device.created_at)

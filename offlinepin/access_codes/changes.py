@@ -81,6 +81,7 @@ def update(work: Work, row: CodeRow, wanted: Update) -> None:
     """Change an access code. What the device must be told is pending, and due now."""
     if row.status == "removing":
         raise NotChangeableError("the access code is being deleted")
+    work.device(row.workspace_id, row.device_id)  # one that was removed, or is another workspace's now, gets nothing more
     starts_at, ends_at = wanted.frame(row)
     moves = (starts_at, ends_at) != (row.starts_at, row.ends_at)
     code = None if isinstance(wanted.code, Unset) else wanted.code
@@ -120,9 +121,10 @@ def _update_native(
         work.claim(row)
         row.errors = tuple(e for e in row.errors if e.error_code not in _CLEARED)
     pending = tuple(_pending(work, row, before))
-    if not pending:
+    strayed = row.step is None and row.status in ("unset", "unknown") and (code is not None or frame is not None)
+    if not pending and not strayed:
         return
-    if lifecycle.is_untouched(row):
+    if lifecycle.is_untouched(row) or not pending:
         native.plan(work, row, connection)
         return
     work.set_mutations(row, *pending)
@@ -158,14 +160,16 @@ def _pending(work: Work, row: CodeRow, before: dict[str, Any]) -> list[PendingMu
 
 def _tell(work: Work, row: CodeRow, before: dict[str, Any]) -> None:
     """The events of a change: one for all of it, and one for each part."""
+    words = {"code": "The code was changed.", "name": "The name was changed.", "time_frame": "The time frame was changed."}
     after = {"code": work.shown_code(row), "name": row.name, "starts_at": row.starts_at, "ends_at": row.ends_at}
     if before == after:
         return
-    work.event(row, "access_code.changed")
-    for event, members in (("code_changed", ("code",)), ("name_changed", ("name",)), ("time_frame_changed", ("starts_at", "ends_at"))):
+    changed = [{"property": m, "from": _text(before[m]), "to": _text(after[m])} for m in before if before[m] != after[m]]
+    work.event(row, "access_code.changed", changed_properties=changed)
+    for part, members in (("code", ("code",)), ("name", ("name",)), ("time_frame", ("starts_at", "ends_at"))):
         if any(before[m] != after[m] for m in members):
-            changes = {"from": {m: _text(before[m]) for m in members}, "to": {m: _text(after[m]) for m in members}}
-            work.event(row, f"access_code.{event}", changes=changes)
+            values = {"from": {m: _text(before[m]) for m in members}, "to": {m: _text(after[m]) for m in members}}
+            work.event(row, f"access_code.{part}_changed", description=words[part], **values)
 
 
 def _text(value: Any) -> str | None:
@@ -204,7 +208,7 @@ def _delete(work: Work, row: CodeRow) -> dict[str, Any]:
             members = revoke.model_dump(mode="json", include={"code", "grouped", "starts_at", "ends_at"})
             return {"revoke_code": members, "message": "Type this code at the lock; until then the access code can still open it."}
         return {"message": "The lock cannot be told to forget the code."}
-    elif lifecycle.is_untouched(row):
+    elif lifecycle.is_untouched(row) or work.device_of(row).removed_at is not None:
         lifecycle.forget(work, row)
     else:
         lifecycle.start_removing(work, row)
@@ -227,13 +231,13 @@ def pull_backup(work: Work, row: CodeRow) -> CodeRow:
         raise NotChangeableError("the access code was created without use_backup_access_code_pool")
     if row.status == "removing":
         raise NotChangeableError("the access code is being deleted")
+    device = work.device(row.workspace_id, row.device_id)
     free = select(CodeRow).where(
         CodeRow.device_id == row.device_id, CodeRow.backup_place.is_not(None), CodeRow.status == "set", CodeRow.deleted_at.is_(None)
     )
     backup = work.session.scalars(free.order_by(CodeRow.backup_place).limit(1).with_for_update(skip_locked=True)).first()
     if backup is None:
         raise NoBackupError(f"device {row.device_id!r} has no free backup code on it yet")
-    device = work.device_of(row)
     before = {"code": work.shown_code(backup), "name": backup.name, "starts_at": None, "ends_at": None}
     backup.backup_place, backup.name, backup.common_code_key = None, row.name, row.common_code_key
     native.set_frame(work, device, backup, row.starts_at, row.ends_at)

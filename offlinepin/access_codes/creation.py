@@ -19,7 +19,7 @@ from offlinepin.access_codes.errors import (
     NotShareableError,
     RequestConflictError,
 )
-from offlinepin.access_codes.schema import CodeRow, DeviceRow, RequestRow
+from offlinepin.access_codes.schema import CodeRow, DeviceRow, RequestRow, new_code
 from offlinepin.access_codes.work import Work
 from offlinepin.engine.clock import check_moment
 from offlinepin.matching import parse_rounding
@@ -81,26 +81,19 @@ class Ask:
 
 def create(work: Work, device: DeviceRow, ask: Ask) -> CodeRow:
     """A new access code of a device."""
-    row = CodeRow(
+    row = new_code(
         access_code_id=str(uuid4()),
         workspace_id=device.workspace_id,
         device_id=device.device_id,
-        is_managed=True,
         name=ask.name,
         common_code_key=ask.common_code_key,
         created_at=work.now,
         status="unset",
-        errors=(),
-        warnings=(),
-        is_backup=False,
         uses_backup_pool=ask.use_backup_access_code_pool,
         is_external_modification_allowed=ask.is_external_modification_allowed,
         is_offline=ask.is_offline_access_code,
         is_one_time_use=ask.is_one_time_use,
-        is_scheduled=False,
-        is_waiting=False,
         prefers_native_scheduling=ask.prefer_native_scheduling,
-        attempts=0,
     )
     if ask.is_offline_access_code:
         _create_offline(work, device, row, ask)
@@ -153,26 +146,16 @@ def fill_pool(work: Work, device: DeviceRow) -> None:
     for place in range(POOL):
         if place in held:
             continue
-        row = CodeRow(
+        row = new_code(
             access_code_id=str(uuid4()),
             workspace_id=device.workspace_id,
             device_id=device.device_id,
-            is_managed=True,
             name=f"Backup {place + 1}",
             created_at=work.now,
             status="unset",
-            errors=(),
-            warnings=(),
             is_backup=True,
             backup_place=place,
             is_offline=False,
-            attempts=0,
-            is_scheduled=False,
-            is_waiting=False,
-            is_one_time_use=False,
-            uses_backup_pool=False,
-            is_external_modification_allowed=False,
-            prefers_native_scheduling=True,
         )
         work.set_code(row, native.draw(work, [device], native.lengths_of(device, connection), None, None))
         native.plan(work, row, connection)
@@ -231,7 +214,9 @@ class Repeat:
 
 
 def repeat_of(work: Work, request_id: str | None, asked: str) -> Repeat:
-    """How to know a repetition of a call."""
+    """How to know a repetition of a call. ``InvalidInputError`` for an id that is no name for one."""
+    if request_id is not None and not 1 <= len(request_id) <= _LONGEST_NAME:
+        raise InvalidInputError("request_id", f"a request id is 1 to {_LONGEST_NAME} characters, not {len(request_id)}")
     digest = work.store.vault.digest(asked)
     return Repeat(request_id or f"asked/{digest.hex()}", digest, request_id is not None)
 

@@ -9,13 +9,22 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from offlinepin.access_codes.base import Moment, Resource
 
 
-class DeviceProblem(Resource):
-    """An error or a warning of a device."""
-
+class _Problem(Resource):
     error_code: str
     message: str
     created_at: Moment
+
+
+class DeviceProblem(_Problem):
+    """An error of a device."""
+
     is_device_error: Literal[True] = True
+
+
+class AccountProblem(_Problem):
+    """An error of the account that a device is reached through."""
+
+    is_connected_account_error: Literal[True] = True
 
 
 class CodeConstraint(Resource):
@@ -146,11 +155,12 @@ class Device(Resource):
     connected_account_id: str
     created_at: Moment
     custom_metadata: dict[str, str]
-    errors: tuple[DeviceProblem, ...]
+    errors: tuple[DeviceProblem | AccountProblem, ...]
     warnings: tuple[Any, ...]
     is_managed: Literal[True] = True
     location: DeviceLocation
     properties: DeviceProperties
+    space_ids: tuple[str, ...] = ()
     workspace_id: str
 
     @model_serializer(mode="wrap")

@@ -11,11 +11,12 @@ from offlinepin.access_codes.code_errors import AccessCodeError
 from offlinepin.access_codes.code_warnings import AccessCodeWarning
 
 
-class Change(Resource):
-    """What changed: the members' values before and after, as the resource writes them. Not shown by ``repr`` where they hold a code."""
+class ChangedProperty(Resource):
+    """A property's value before and after, as the resource writes it. ``repr`` does not show it, for it may be a code."""
 
-    before: dict[str, str | None] = Field(serialization_alias="from", validation_alias="from")
-    after: dict[str, str | None] = Field(serialization_alias="to", validation_alias="to")
+    property: str
+    before: str | None = Field(alias="from", repr=False)
+    after: str | None = Field(alias="to", repr=False)
 
 
 class _Event(Resource):
@@ -29,6 +30,31 @@ class _Event(Resource):
     connected_account_id: str
 
 
+class _FailureEvent(_Event):
+    """What went wrong, on the access code, its device and its account: the latter two are told apart by the errors' own marks."""
+
+    access_code_errors: tuple[AccessCodeError, ...] = ()
+    access_code_warnings: tuple[AccessCodeWarning, ...] = ()
+    device_errors: tuple[AccessCodeError, ...] = Field(default_factory=lambda event: _marked(event, "is_device_error"))
+    device_warnings: tuple[AccessCodeWarning, ...] = ()
+    connected_account_errors: tuple[AccessCodeError, ...] = Field(
+        default_factory=lambda event: _marked(event, "is_connected_account_error")
+    )
+    connected_account_warnings: tuple[AccessCodeWarning, ...] = ()
+
+
+def _marked(event: dict[str, Any], mark: str) -> tuple[Any, ...]:
+    return tuple(problem for problem in event["access_code_errors"] if getattr(problem, mark, False))
+
+
+class _ChangeEvent(_Event):
+    """The changed members' values before and after, and the change in words."""
+
+    description: str
+    before: dict[str, str | None] = Field(alias="from", repr=False)
+    after: dict[str, str | None] = Field(alias="to", repr=False)
+
+
 class CreatedEvent(_Event):
     """An access code was created."""
 
@@ -39,6 +65,7 @@ class ChangedEvent(_Event):
     """An access code was changed."""
 
     event_type: Literal["access_code.changed"] = "access_code.changed"
+    changed_properties: tuple[ChangedProperty, ...] = ()
 
 
 class ScheduledOnDeviceEvent(_Event):
@@ -62,20 +89,16 @@ class RemovedFromDeviceEvent(_Event):
     code: str | None = Field(default=None, repr=False)
 
 
-class DelayInSettingOnDeviceEvent(_Event):
+class DelayInSettingOnDeviceEvent(_FailureEvent):
     """There was an unusually long delay in setting an access code on a device."""
 
     event_type: Literal["access_code.delay_in_setting_on_device"] = "access_code.delay_in_setting_on_device"
-    access_code_errors: tuple[AccessCodeError, ...] = ()
-    access_code_warnings: tuple[AccessCodeWarning, ...] = ()
 
 
-class FailedToSetOnDeviceEvent(_Event):
+class FailedToSetOnDeviceEvent(_FailureEvent):
     """An access code failed to be set on a device."""
 
     event_type: Literal["access_code.failed_to_set_on_device"] = "access_code.failed_to_set_on_device"
-    access_code_errors: tuple[AccessCodeError, ...] = ()
-    access_code_warnings: tuple[AccessCodeWarning, ...] = ()
 
 
 class DeletedEvent(_Event):
@@ -85,20 +108,16 @@ class DeletedEvent(_Event):
     code: str | None = Field(default=None, repr=False)
 
 
-class DelayInRemovingFromDeviceEvent(_Event):
+class DelayInRemovingFromDeviceEvent(_FailureEvent):
     """There was an unusually long delay in removing an access code from a device."""
 
     event_type: Literal["access_code.delay_in_removing_from_device"] = "access_code.delay_in_removing_from_device"
-    access_code_errors: tuple[AccessCodeError, ...] = ()
-    access_code_warnings: tuple[AccessCodeWarning, ...] = ()
 
 
-class FailedToRemoveFromDeviceEvent(_Event):
+class FailedToRemoveFromDeviceEvent(_FailureEvent):
     """An access code failed to be removed from a device."""
 
     event_type: Literal["access_code.failed_to_remove_from_device"] = "access_code.failed_to_remove_from_device"
-    access_code_errors: tuple[AccessCodeError, ...] = ()
-    access_code_warnings: tuple[AccessCodeWarning, ...] = ()
 
 
 class ModifiedExternalToSeamEvent(_Event):
@@ -123,25 +142,22 @@ class BackupAccessCodePulledEvent(_Event):
 # --- newer than the description ---
 
 
-class NameChangedEvent(_Event):
+class NameChangedEvent(_ChangeEvent):
     """An access code's name was changed."""
 
     event_type: Literal["access_code.name_changed"] = "access_code.name_changed"
-    changes: Change
 
 
-class CodeChangedEvent(_Event):
+class CodeChangedEvent(_ChangeEvent):
     """An access code's code was changed."""
 
     event_type: Literal["access_code.code_changed"] = "access_code.code_changed"
-    changes: Change = Field(repr=False)
 
 
-class TimeFrameChangedEvent(_Event):
+class TimeFrameChangedEvent(_ChangeEvent):
     """An access code's time frame was changed."""
 
     event_type: Literal["access_code.time_frame_changed"] = "access_code.time_frame_changed"
-    changes: Change
 
 
 class UnmanagedCreatedEvent(_Event):
@@ -162,7 +178,7 @@ class UnmanagedConvertedToManagedEvent(_Event):
     event_type: Literal["access_code.unmanaged.converted_to_managed"] = "access_code.unmanaged.converted_to_managed"
 
 
-class UnmanagedFailedToConvertToManagedEvent(_Event):
+class UnmanagedFailedToConvertToManagedEvent(_FailureEvent):
     """An unmanaged access code could not be converted to a managed one."""
 
     event_type: Literal["access_code.unmanaged.failed_to_convert_to_managed"] = "access_code.unmanaged.failed_to_convert_to_managed"

@@ -22,7 +22,8 @@ def explain(work: Work, row: CodeRow) -> Explanation:
 
 def _reasons(row: CodeRow) -> Iterator[str]:
     if row.is_waiting:
-        yield "It has no code yet: its device has no token, from which offline codes derive."
+        waits = row.step == "assign"
+        yield "It has no code yet: its device has no token, from which offline codes derive." if waits else "No code could be made for it."
     elif row.is_offline:
         yield from _offline(row)
     elif row.status == "unset":
@@ -33,6 +34,8 @@ def _reasons(row: CodeRow) -> Iterator[str]:
         yield "It is on the device." if row.step != "program" else "It is on the device; a change is on its way."
     elif row.status == "removing":
         yield f"It is being taken from the device; {_tries(row)}."
+    elif any(e.error_code == "device_removed" for e in row.errors):
+        yield "Its device was removed, so nobody knows what is on it."
     else:
         yield "What is on the device is not what was set there."
     if row.status == "set" and row.holds_until is not None:
@@ -43,9 +46,11 @@ def _offline(row: CodeRow) -> Iterator[str]:
     if row.status == "set":
         yield "The lock works it out from its token: nothing has to be sent there."
     elif row.status == "removing":
-        yield "It is deleted here, and the lock opens for it until its revoke code is typed there."
+        cannot = any(w.warning_code == "delay_in_removing_from_device" for w in row.warnings) or bool(row.errors)
+        until = "which has no revoke codes" if cannot else "until its revoke code is typed there"
+        yield f"It is deleted here, and still opens the lock{', ' if cannot else ' '}{until}."
         if row.ends_at is not None:
-            yield f"Without that it ends at {wire_time(row.ends_at)}."
+            yield f"It ends at {wire_time(row.ends_at)}." if cannot else f"Without that it ends at {wire_time(row.ends_at)}."
     else:
         yield "The lock does not open for it any more."
 

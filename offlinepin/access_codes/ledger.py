@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Final, cast
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Connection, Table, bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from offlinepin.access_codes.schema import DeviceRow, IssueRow, VariantRow
 from offlinepin.ledger import Place, RequestKey, Taken
 
+_PLACE: Final = ("device_id", "generation", "family", "kind", "start", "duration")
 _VARIANTS = cast(Table, VariantRow.__table__)
-_ISSUES = cast(Table, IssueRow.__table__)
+_USED = select(_VARIANTS.c.variant).where(*(_VARIANTS.c[name] == bindparam(name) for name in _PLACE))
+_NEW_VARIANT = insert(_VARIANTS)
+_NEW_ISSUE = insert(cast(Table, IssueRow.__table__))
 
 
 class StoreLedger:
@@ -23,6 +26,7 @@ class StoreLedger:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._connection = cast(Connection, session.bind)
 
     def recall(self, request: RequestKey) -> Taken | None:
         """See :meth:`offlinepin.ledger.Ledger.recall`."""
@@ -37,33 +41,15 @@ class StoreLedger:
         """See :meth:`offlinepin.ledger.Ledger.take`."""
         if request is not None and (before := self.recall(request)) is not None:
             return before
-        used = set(
-            self._session.scalars(
-                select(VariantRow.variant).where(
-                    VariantRow.device_id == place.device_id,
-                    VariantRow.generation == place.generation,
-                    VariantRow.family == place.family,
-                    VariantRow.kind == place.kind,
-                    VariantRow.start == place.start,
-                    VariantRow.duration == place.duration,
-                )
-            )
-        )
+        where = {name: getattr(place, name) for name in _PLACE}
+        used = {variant for (variant,) in self._connection.execute(_USED, where)}
         variant = next((v for v in variants if v not in used and usable(v)), None)
         if variant is None:
             return None
-        members = {
-            "device_id": place.device_id,
-            "generation": place.generation,
-            "family": place.family,
-            "kind": place.kind,
-            "start": place.start,
-            "duration": place.duration,
-            "variant": variant,
-        }
-        self._session.execute(insert(_VARIANTS), members)
+        self._connection.execute(_NEW_VARIANT, {**where, "variant": variant})
         if request is not None:
-            self._session.execute(insert(_ISSUES), {"request_id": request.request_id, "asked": request.asked, **members})
+            asked = {"request_id": request.request_id, "asked": request.asked}
+            self._connection.execute(_NEW_ISSUE, {**where, **asked, "variant": variant})
         return Taken(place, variant)
 
     def take_many(self, places: Sequence[Place], variants: Sequence[range], usable: Callable[[int, int], bool]) -> list[Taken | None]:

@@ -13,7 +13,7 @@ from sqlalchemy import or_, select
 from offlinepin.access_codes import offline
 from offlinepin.access_codes.code_errors import ERRORS, error
 from offlinepin.access_codes.code_warnings import warning
-from offlinepin.access_codes.connections import Connection, NativeCode
+from offlinepin.access_codes.connections import MAKERS_WARNINGS, Caution, Connection, NativeCode, warned
 from offlinepin.access_codes.errors import CapabilityError, ConnectionFault
 from offlinepin.access_codes.models import DeletingMutation
 from offlinepin.access_codes.native import connection_of, plan
@@ -70,26 +70,36 @@ def run_step(store: Store, access_code_id: str, now: datetime | None = None) -> 
     found = store.write(lambda work: _begin(work, access_code_id), moment)
     if not isinstance(found, _Task):
         return found
-    fault = _told(found, moment)
-    done = _programmed if found.step == "program" else _withdrawn if found.step == "withdraw" else _removed
-    store.write(lambda work: _finish(work, found, lambda row: done(work, row) if fault is None else _failed(work, row, fault)), moment)
+    told = _told(found, moment)
+
+    def note(work: Work, row: CodeRow) -> None:
+        if isinstance(told, ConnectionFault):
+            _failed(work, row, told)
+        elif found.step == "program":
+            _programmed(work, row, told)
+        elif found.step == "withdraw":
+            _withdrawn(work, row)
+        else:
+            _removed(work, row)
+
+    store.write(lambda work: _finish(work, found, lambda row: note(work, row)), moment)
     return True
 
 
-def _told(task: _Task, now: datetime) -> ConnectionFault | None:
-    """Tell the lock; returns the fault that was met. What a connection throws besides must not stop the codes of other locks."""
+def _told(task: _Task, now: datetime) -> ConnectionFault | tuple[Caution, ...]:
+    """Tell the lock; returns what it warns of, or the fault that was met. What a connection throws besides must not stop the codes of
+    other locks."""
     try:
         if task.connection is None:
             return ConnectionFault("provider_issue", "The store was not given the connection that the device is reached by.")
         if task.step == "program":
-            task.connection.program(task.code, now)
-        else:
-            task.connection.remove(task.code.reference, now)
+            return tuple(task.connection.program(task.code, now) or ())  # not every connection is typed
+        task.connection.remove(task.code.reference, now)
     except ConnectionFault as cause:
         return cause
     except Exception as cause:
         return ConnectionFault("provider_issue", f"The connection failed with {type(cause).__name__}.")
-    return None
+    return ()
 
 
 def _begin(work: Work, access_code_id: str) -> _Task | bool:
@@ -138,14 +148,14 @@ def _finish(work: Work, task: _Task, then: Callable[[CodeRow], None]) -> None:
         then(row)
 
 
-def _programmed(work: Work, row: CodeRow) -> None:
+def _programmed(work: Work, row: CodeRow, cautions: tuple[Caution, ...]) -> None:
     code = work.shown_code(row)
     ahead = row.holds_from is not None and row.holds_from > work.now
     if ahead and not row.is_scheduled:
         work.event(row, "access_code.scheduled_on_device", code=code)
     row.status, row.is_scheduled, row.attempts, row.told_at = "set", ahead or row.is_scheduled, 0, work.now
     row.errors = ()
-    row.warnings = tuple(w for w in row.warnings if w.warning_code not in _SET_WARNINGS)
+    row.warnings = warned((w for w in row.warnings if w.warning_code not in _SET_WARNINGS), cautions, work.now)
     work.set_mutations(row)
     work.event(row, "access_code.set_on_device", code=code)
     row.step, row.due_at, row.step_since = (
@@ -183,11 +193,14 @@ def _failed(work: Work, row: CodeRow, fault: ConnectionFault) -> None:
         return
     row.attempts += 1
     way = "removing_from" if removing else "setting_on"
+    said = fault.message if fault.message != fault.error_code else ""
+    if fault.is_pending and fault.error_code in MAKERS_WARNINGS:
+        row.warnings = warned(row.warnings, [Caution(fault.error_code, said)], work.now)
     if not fault.is_pending:
         known = fault.error_code if fault.error_code in ERRORS else "provider_issue"
         kept = next((e for e in row.errors if e.error_code == known), None)
         others = tuple(e for e in row.errors if e.error_code.startswith("failed_to_") and e.error_code != known)
-        row.errors = (*others, kept or error(known, work.now, fault.message if fault.message != fault.error_code else None))
+        row.errors = (*others, kept or error(known, work.now, said or None))
     late = row.step_since is not None and work.now - row.step_since >= LATE
     if late and not any(w.warning_code == f"delay_in_{way}_device" for w in row.warnings):
         row.warnings = (*row.warnings, warning(f"delay_in_{way}_device", work.now))

@@ -195,8 +195,7 @@ class UnmanagedAccessCode(Resource):
     type: AccessCodeType
     warnings: tuple[AccessCodeWarning, ...]
     workspace_id: str
-    cannot_be_managed: bool = False
-    cannot_delete_unmanaged_access_code: bool = False
+    display_status: str
 
 
 class GeneratedCode(Resource):
@@ -224,9 +223,14 @@ class ActionError(Resource):
 
 
 class ActionAttempt(Resource):
-    """What became of an action. ``result`` is ``null`` until it succeeded.
+    """What became of an action: ``success`` when it was accepted and kept, which its access code's ``status`` then follows.
 
-    A deleted offline code's ``result`` holds ``revoke_code``: what is typed at the lock to kill the code there.
+    Attributes:
+        action_type: ``CREATE_ACCESS_CODE``, ``UPDATE_ACCESS_CODE``, ``DELETE_ACCESS_CODE`` or ``SIMULATE_KEYPAD_CODE_ENTRY``.
+        result: ``None`` for an error. Of a creation and an update ``access_code``, as it is when the attempt is asked for; of a deleted
+            offline code ``revoke_code``, which is typed at the lock to kill the code there; of a keypad entry ``opened``, and the
+            ``action`` that the lock took.
+        error: ``None`` for a success.
     """
 
     action_attempt_id: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
@@ -19,11 +19,12 @@ from offlinepin.access_codes.schema import CodeRow, DeviceRow
 from offlinepin.access_codes.simulated import SimulatedConnection
 from offlinepin.access_codes.store import Store
 from offlinepin.access_codes.work import Work
-from offlinepin.errors import EndBeforeStartError, EndInPastError
+from offlinepin.errors import EndBeforeStartError, EndInPastError, TimeOutOfRangeError
 
 AHEAD: Final = timedelta(hours=72)
 """How long before its start a code goes to a lock that keeps time frames by itself."""
 _DRAWS: Final = 64
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def connection_of(store: Store, device: DeviceRow) -> Connection | None:
@@ -59,8 +60,11 @@ def check_frame(now: datetime, starts_at: datetime | None, ends_at: datetime | N
 
     Raises:
         InvalidInputError: a start without an end.
+        TimeOutOfRangeError: a start before 1970.
         EndBeforeStartError, EndInPastError: what they say.
     """
+    if starts_at is not None and starts_at < _EARLIEST:
+        raise TimeOutOfRangeError(f"the start {starts_at.isoformat()} is before 1970")
     if ends_at is None:
         if starts_at is not None:
             raise InvalidInputError("ends_at", "a time-bound code has an end, too; for an ongoing code leave both times out")

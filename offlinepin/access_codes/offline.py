@@ -43,7 +43,7 @@ def start(work: Work, device: DeviceRow, row: CodeRow, wish: Wish) -> None:
         row.holds_from, row.holds_until = wish.starts_at, wish.ends_at
         row.is_waiting, row.status, row.step, row.due_at = True, "unset", "assign", wish.ends_at
         row.errors = (error("missing_device_credentials", work.now),)
-        work.session.add(row)
+        work.add(row)
         work.event(row, "access_code.created")
         return
     _issue(work, device, row, wish)

@@ -100,7 +100,8 @@ def describe(name: str, options: Mapping[str, Any]) -> tuple[str, str]:
         raise
     except (ValidationError, TypeError) as cause:
         problem = cause.errors(include_url=False, include_input=False)[0]["msg"] if isinstance(cause, ValidationError) else str(cause)
-        raise VendorError(f"vendor {name!r} does not take the options {', '.join(map(repr, options))}: {problem}") from None
+        fault = f"does not take the options {', '.join(map(repr, options))}" if options else "cannot be made"
+        raise VendorError(f"vendor {name!r} {fault}: {problem}") from None
     require_safe(vendor.profile)
     document = ProductDocument(
         name=vendor.name,

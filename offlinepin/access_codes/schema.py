@@ -182,6 +182,14 @@ class CodeRow(Table):
     __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012 - as SQLAlchemy asks
 
 
+_AT_FIRST: Final = {column.key: getattr(column.default, "arg", None) for column in CodeRow.__table__.columns}
+
+
+def new_code(**given: Any) -> CodeRow:
+    """An access code with all its columns: those given, and the others as they are at first."""
+    return CodeRow(**{**_AT_FIRST, **given})
+
+
 Index("backup_pool_places", CodeRow.device_id, CodeRow.backup_place, unique=True)
 
 
@@ -238,7 +246,7 @@ class RequestRow(Table):
     request_id: Mapped[str] = mapped_column(primary_key=True)
     asked: Mapped[bytes]
     access_code_ids: Mapped[tuple[str, ...]] = mapped_column(Typed(tuple[str, ...]))
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class EventRow(Table):
@@ -265,10 +273,12 @@ class AttemptRow(Table):
     """What became of an action."""
 
     __tablename__ = "action_attempts"
+    __table_args__ = (Index("action_attempts_found", "workspace_id", "created_at"),)
 
     action_attempt_id: Mapped[str] = mapped_column(primary_key=True)
     workspace_id: Mapped[str]
-    access_code_id: Mapped[str | None] = mapped_column(index=True)
+    device_id: Mapped[str]
+    access_code_id: Mapped[str | None]
     action_type: Mapped[str]
     status: Mapped[str]
     payload: Mapped[bytes]

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from sqlalchemy import select
 
-from offlinepin.access_codes import changes, explain, lifecycle, native, verification, views
-from offlinepin.access_codes.calls import attempted, page, refused
+from offlinepin.access_codes import attempts, changes, explain, lifecycle, native, retention, verification, views
+from offlinepin.access_codes.attempts import AttemptCalls
+from offlinepin.access_codes.calls import page
 from offlinepin.access_codes.changes import UNSET, Unset, Update
 from offlinepin.access_codes.code_errors import error
 from offlinepin.access_codes.creation import Ask, create, create_multiple, keep_request, repeat_of, served_before
@@ -28,7 +29,7 @@ Rounding = Literal["1hour", "1h", "1day", "1d"]
 _OPTIONS = frozenset(field.name for field in fields(Ask)) - {"common_code_key"}
 
 
-class AccessCodes(DeviceCalls, UnmanagedCalls, EventCalls, WebhookCalls):
+class AccessCodes(DeviceCalls, UnmanagedCalls, EventCalls, AttemptCalls, WebhookCalls):
     """The calls of one workspace. Thread-safe, and cheap to make.
 
     Args:
@@ -215,7 +216,7 @@ class AccessCodes(DeviceCalls, UnmanagedCalls, EventCalls, WebhookCalls):
                 _let_go(row)
             else:
                 changes.update(work, row, wanted)
-            return attempted(work, self.workspace_id, "UPDATE_ACCESS_CODE", access_code_id, {})
+            return attempts.succeeded(work, attempts.UPDATE, row, {})
 
         try:
             attempt = self._write(change, now)
@@ -261,8 +262,8 @@ class AccessCodes(DeviceCalls, UnmanagedCalls, EventCalls, WebhookCalls):
         end; the attempt's ``result["revoke_code"]`` kills it at the lock, where the profile has such codes."""
 
         def remove(work: Work) -> ActionAttempt:
-            result = changes.delete(work, self._of_device(work, access_code_id, device_id))
-            return attempted(work, self.workspace_id, "DELETE_ACCESS_CODE", access_code_id, result)
+            row = self._of_device(work, access_code_id, device_id)
+            return attempts.succeeded(work, attempts.DELETE, row, changes.delete(work, row))
 
         attempt = self._write(remove, now)
         if sync:
@@ -320,10 +321,11 @@ class AccessCodes(DeviceCalls, UnmanagedCalls, EventCalls, WebhookCalls):
         return self._read(lambda work: explain.explain(work, work.code(self.workspace_id, access_code_id)))
 
     def tick(self, now: datetime | None = None) -> int:
-        """Take every step that is due, in all workspaces of the store, and look at the locks whose turn it is. For a background task,
-        in any number of workers. Returns how many steps were taken."""
+        """Take every step that is due, in all workspaces of the store, look at the locks whose turn it is, and drop what is older than
+        the store keeps it. For a background task, in any number of workers. Returns how many steps were taken."""
         taken = lifecycle.run_due(self.store, now)
         verification.look_at_due(self.store, now)
+        retention.purge(self.store, now)
         return taken
 
     def deliver_webhooks(self, now: datetime | None = None, send: Sender = post) -> int:
@@ -342,6 +344,7 @@ class AccessCodes(DeviceCalls, UnmanagedCalls, EventCalls, WebhookCalls):
             if before is not None:
                 return views.access_code(work, before[0])
             row = create(work, work.device(self.workspace_id, device_id), ask)
+            attempts.created(work, row)
             if repeat is not None:
                 keep_request(work, self.workspace_id, repeat, [row])
             return views.access_code(work, row)
@@ -360,8 +363,9 @@ class AccessCodes(DeviceCalls, UnmanagedCalls, EventCalls, WebhookCalls):
         return row
 
     def _prevented(self, work: Work, access_code_id: str, kind: str, message: str) -> ActionAttempt:
-        changes.prevent(work, work.code(self.workspace_id, access_code_id, change=True), message)
-        return refused(work, self.workspace_id, "UPDATE_ACCESS_CODE", access_code_id, kind, message)
+        row = work.code(self.workspace_id, access_code_id, change=True)
+        changes.prevent(work, row, message)
+        return attempts.failed(work, attempts.UPDATE, row, kind, message)
 
 
 def _let_go(row: CodeRow) -> None:

@@ -6,18 +6,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
 from offlinepin.access_codes.code_errors import ERRORS
-from offlinepin.access_codes.connections import NativeCode
+from offlinepin.access_codes.connections import MAKERS_WARNINGS, Caution, MakersWarning, NativeCode
 from offlinepin.access_codes.errors import ConnectionFault, InvalidInputError
 from offlinepin.access_codes.schema import DeviceRow, SimulatedRow
 from offlinepin.access_codes.work import Work
 from offlinepin.engine.payload import Grant
 from offlinepin.engine.profile import Action
-from offlinepin.lock.decide import decide
+from offlinepin.lock.decide import Reason, decide
 from offlinepin.lock.layout import Layout
 from offlinepin.lock.state import State
 
@@ -58,6 +59,23 @@ _REFUSALS: Final = {
 }
 
 
+WORDS: Final = {
+    Reason.THROTTLED: "The lock takes no entries for a while: there were too many wrong ones.",
+    Reason.MALFORMED: "The lock knows no codes of this form.",
+    Reason.CLOCK_LOST: "The lock has lost the time, and cannot tell whether the code is valid.",
+    Reason.REVOKED: "The code was revoked at the lock.",
+    Reason.SUPERSEDED: "A later code has taken this one's place.",
+    Reason.USED: "The code was used up.",
+    Reason.TOO_EARLY: "The code is not valid yet.",
+    Reason.LAPSED: "The code was not used in time.",
+    Reason.EXPIRED: "The code is over.",
+    Reason.OUTSIDE_HOURS: "The code does not open at this time of day, or on this day.",
+    Reason.FULL: "The lock has no room left to remember the code.",
+    Reason.UNKNOWN: "The lock does not know the code.",
+}
+"""Why a lock does not take a code, for people."""
+
+
 class _Slot(BaseModel):
     reference: str
     code: str
@@ -65,8 +83,8 @@ class _Slot(BaseModel):
     starts_at: datetime | None
     ends_at: datetime | None
 
-    def native(self) -> NativeCode:
-        return NativeCode(self.reference, self.code, self.name, self.starts_at, self.ends_at)
+    def native(self, warnings: tuple[Caution, ...]) -> NativeCode:
+        return NativeCode(self.reference, self.code, self.name, self.starts_at, self.ends_at, warnings)
 
 
 class _Memory(BaseModel):
@@ -79,10 +97,14 @@ class _Memory(BaseModel):
     generation: int = 0
     slots: tuple[_Slot, ...] = ()
     fault: str = ""
+    warns: tuple[MakersWarning, ...] = ()
     schedules: bool = True
     capacity: int = CAPACITY
     lengths: tuple[int, ...] = LENGTHS
     slow_since: dict[str, datetime] = {}
+
+    def cautions(self) -> tuple[Caution, ...]:
+        return tuple(Caution(code) for code in self.warns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +113,13 @@ class Entry:
 
     Attributes:
         opened: whether the door could be opened.
-        reason: the lock's own word, as ``opened``, ``too_early`` or ``unknown``.
-        action: what an accepted offline or service code does.
-        grant: what it read as.
+        reason: the lock's own word.
+        action: what an accepted code does; ``None`` for one that was not accepted.
+        grant: what an offline code read as.
     """
 
     opened: bool
-    reason: str
+    reason: Reason
     action: Action | None = None
     grant: Grant | None = None
 
@@ -119,12 +141,12 @@ class SimulatedConnection:
     @property
     def schedules(self) -> bool:
         """Whether the lock itself keeps time frames."""
-        return self._read().schedules
+        return self._kind.schedules
 
     @property
     def code_lengths(self) -> tuple[int, ...]:
         """The lengths that native codes can have."""
-        return self._read().lengths
+        return self._kind.lengths
 
     @property
     def capacity(self) -> int | None:
@@ -136,9 +158,9 @@ class SimulatedConnection:
         fault = self._read().fault
         return _PROBLEMS[Fault(fault)] if fault in _PROBLEMS else None
 
-    def program(self, code: NativeCode, now: datetime) -> None:
+    def program(self, code: NativeCode, now: datetime) -> tuple[Caution, ...]:
         """See :meth:`offlinepin.access_codes.connections.Connection.program`."""
-        self._change(lambda memory: _program(memory, code, now), now)
+        return self._change(lambda memory: _program(memory, code, now), now).cautions()
 
     def remove(self, reference: str, now: datetime) -> None:
         """See :meth:`offlinepin.access_codes.connections.Connection.remove`."""
@@ -153,7 +175,7 @@ class SimulatedConnection:
         """See :meth:`offlinepin.access_codes.connections.Connection.codes`."""
         memory = self._read()
         _refuse_if_unreachable(memory)
-        return tuple(slot.native() for slot in memory.slots)
+        return tuple(slot.native(memory.cautions()) for slot in memory.slots)
 
     # --- what a test does to it -------------------------------------------------------------------------------------
 
@@ -162,6 +184,13 @@ class SimulatedConnection:
         if fault is not None and fault not in list(Fault) and fault not in ERRORS:
             raise InvalidInputError("fault", f"{fault!r} is no fault; there are {', '.join(Fault)} and every error_code of an access code")
         self._configure(now, fault=fault or "", slow_since={})
+
+    def set_warnings(self, *warnings: MakersWarning, now: datetime | None = None) -> None:
+        """What the maker's side warns of from now on, at every code of the lock; nothing ends that."""
+        unknown = sorted(set(warnings) - set(MAKERS_WARNINGS))
+        if unknown:
+            raise InvalidInputError("warnings", f"{unknown[0]!r} is no warning of a maker's; there are {', '.join(MAKERS_WARNINGS)}")
+        self._configure(now, warns=warnings)
 
     def configure(
         self,
@@ -205,6 +234,11 @@ class SimulatedConnection:
 
         return self._store.write(typed, now)
 
+    @cached_property
+    def _kind(self) -> _Memory:
+        """What kind of lock it is: looked up once, as the connection to a real lock knows it."""
+        return self._read()
+
     # --- its memory -------------------------------------------------------------------------------------------------
 
     def _read(self) -> _Memory:
@@ -216,19 +250,22 @@ class SimulatedConnection:
             _keep(work, row, memory.model_copy(update=update))
 
         self._store.write(change, now)
+        self.__dict__.pop("_kind", None)
 
-    def _change(self, step: Callable[[_Memory], _Memory], now: datetime) -> None:
+    def _change(self, step: Callable[[_Memory], _Memory], now: datetime) -> _Memory:
         """One change through the connection, with the faults in its way. A delay is kept before it is told."""
 
-        def change(work: Work) -> bool:
+        def change(work: Work) -> _Memory:
             row, memory = _load(work, self.device_id)
             _refuse_if_unreachable(memory)
             after = step(memory)
             _keep(work, row, after)
-            return bool(after.slow_since)
+            return after
 
-        if self._store.write(change, now):
-            raise ConnectionFault("august_device_programming_delay", "the lock has not confirmed it yet", is_pending=True)
+        after = self._store.write(change, now)
+        if after.slow_since:
+            raise ConnectionFault("august_device_programming_delay", is_pending=True)
+        return after
 
 
 def _refuse_if_unreachable(memory: _Memory) -> None:
@@ -296,11 +333,11 @@ def _typed(work: Work, memory: _Memory, device_id: str, code: str) -> tuple[Entr
             and (slot.starts_at is None or slot.starts_at <= work.now)
             and (slot.ends_at is None or work.now < slot.ends_at)
         ):
-            return Entry(True, "opened"), memory
+            return Entry(True, Reason.OPENED, Action.UNLOCK), memory
     device = work.session.get(DeviceRow, device_id)
     assert device is not None  # a foreign key
     if device.product_id is None or device.credentials == "missing":
-        return Entry(False, "unknown"), memory
+        return Entry(False, Reason.UNKNOWN), memory
     issuer = work.issuer(device)
     name = device.time_zone or next(iter(device.plausible_time_zones), None)
     door = issuer.provision(device_id, time_zone=name, generation=memory.generation)
@@ -317,4 +354,4 @@ def _typed(work: Work, memory: _Memory, device_id: str, code: str) -> tuple[Entr
             "generation": memory.generation + (decision.action is Action.ROTATE),
         }
     )
-    return Entry(decision.bolt_moves, str(decision.reason), decision.action, decision.grant), kept
+    return Entry(decision.bolt_moves, decision.reason, decision.action, decision.grant), kept

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, event, insert, inspect, select, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from offlinepin.access_codes import schema
 from offlinepin.access_codes.connections import ConnectionFactory
 from offlinepin.access_codes.errors import ApiKeyError, StoreError, WorkspaceError
 from offlinepin.access_codes.products import Product
+from offlinepin.access_codes.retention import Retention
+from offlinepin.access_codes.transactions import Writers, said
 from offlinepin.access_codes.vault import Vault
 from offlinepin.access_codes.work import Work
 from offlinepin.engine.clock import check_aware
@@ -26,10 +28,14 @@ from offlinepin.engine.token import DeviceToken
 from offlinepin.keys import MasterKey
 
 T = TypeVar("T")
-_TRIES: Final = 12
 _CACHED: Final = 4096
+_TRUSTED: Final = 1.0
+"""Seconds for which an API key that was looked up needs no other look."""
+_CONNECTIONS: Final = 16
+"""To the database that are kept open: for a server's threads and its work in the background. More are made where they are needed."""
 _KEY_PREFIX: Final = "seam_key_"  # SDKs refuse keys that begin with seam_at, seam_cst or seam_pk
 _SHOWN: Final = len(_KEY_PREFIX) + 8
+_KEY: Final = select(schema.ApiKeyRow.workspace_id, schema.ApiKeyRow.revoked_at).where(schema.ApiKeyRow.key_hash == bindparam("key_hash"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +65,54 @@ class Store:
         url: an SQLAlchemy URL, ``sqlite:///codes.db`` or ``postgresql+psycopg://…``.
         keys: the master key, from which device tokens and the keys at rest derive.
         connections: how locks are reached that are no simulated ones, by the name that devices are registered with.
+        keep: how long the tick leaves what only grows.
 
     Raises:
         StoreError: it cannot be opened, was made under another master key, or is of another version.
     """
 
-    def __init__(self, url: str | URL, keys: MasterKey, connections: Mapping[str, ConnectionFactory] | None = None) -> None:
+    def __init__(
+        self,
+        url: str | URL,
+        keys: MasterKey,
+        connections: Mapping[str, ConnectionFactory] | None = None,
+        *,
+        keep: Retention | None = None,
+    ) -> None:
         self.keys = keys
+        self.keep = keep or Retention()
         self.vault = Vault(keys)
         self.connections = dict(connections or {})
         self.products: dict[str, Product] = {}
         self.tokens: dict[tuple[str, int], DeviceToken] = {}
+        self._good_keys: dict[bytes, tuple[str, float]] = {}
         try:
             self.engine = _engine(url)
         except (SQLAlchemyError, ImportError) as cause:
             raise StoreError(f"the store cannot be opened: {cause}") from None
+        self._writers = Writers(self.engine)
         try:
             self._prepare()
         except SQLAlchemyError as cause:
             self.close()
-            raise StoreError(f"the store cannot be opened: {_words(cause)}") from cause
+            raise StoreError(f"the store cannot be opened: {said(cause)}") from cause
         except StoreError:
             self.close()
             raise
 
     @classmethod
-    def open(cls, where: str | Path, keys: MasterKey, connections: Mapping[str, ConnectionFactory] | None = None) -> Store:
+    def open(
+        cls,
+        where: str | Path,
+        keys: MasterKey,
+        connections: Mapping[str, ConnectionFactory] | None = None,
+        *,
+        keep: Retention | None = None,
+    ) -> Store:
         """The store in an SQLite file, made if it is not there, or at an SQLAlchemy URL."""
         name = str(where)
         url = name if "://" in name else URL.create("sqlite", database=name)
-        return cls(url, keys, connections)
+        return cls(url, keys, connections, keep=keep)
 
     def close(self) -> None:
         """Give the database's connections back."""
@@ -100,26 +124,20 @@ class Store:
     # --- transactions -----------------------------------------------------------------------------------------------
 
     def write(self, work: Callable[[Work], T], now: datetime | None = None) -> T:
-        """Run ``work`` in one transaction. It is run anew when another transaction came first, so it must touch nothing else.
+        """Run ``work`` in one transaction; see :meth:`offlinepin.access_codes.transactions.Writers.run`.
 
         Raises:
             StoreError: the database cannot be used. Nothing was changed.
         """
         moment = self.moment(now)
-        for attempt in range(1, _TRIES + 1):
-            try:
-                with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                    at_work = Work(session, self, moment)
-                    result = work(at_work)
-                    at_work.finish()
-                    return result
-            except (IntegrityError, OperationalError) as cause:
-                if attempt == _TRIES or not _passes(cause):
-                    raise StoreError(f"nothing was changed: {_words(cause)}") from cause
-                time.sleep(0.002 * attempt * secrets.randbelow(4))
-            except SQLAlchemyError as cause:
-                raise StoreError(f"nothing was changed: {_words(cause)}") from cause
-        raise AssertionError
+
+        def run(session: Session) -> T:
+            at_work = Work(session, self, moment)
+            result = work(at_work)
+            at_work.finish()
+            return result
+
+        return self._writers.run(run)
 
     def read(self, work: Callable[[Work], T], now: datetime | None = None) -> T:
         """Run ``work`` on one state of the database, and change nothing."""
@@ -131,7 +149,7 @@ class Store:
             ):
                 return work(Work(session, self, moment))
         except SQLAlchemyError as cause:
-            raise StoreError(f"the store cannot be read: {_words(cause)}") from cause
+            raise StoreError(f"the store cannot be read: {said(cause)}") from cause
 
     @staticmethod
     def moment(now: datetime | None) -> datetime:
@@ -182,11 +200,22 @@ class Store:
         return key
 
     def workspace_of_key(self, key: str) -> str:
-        """The workspace that an API key opens. ``ApiKeyError`` if it is unknown or revoked."""
-        row = self.read(lambda work: work.session.get(schema.ApiKeyRow, self.vault.key_hash(key)))
+        """The workspace that an API key opens. ``ApiKeyError`` if it is unknown or revoked.
+
+        A key that was good is taken for good for a second: where another process revokes it, it opens until then.
+        """
+        key_hash = self.vault.key_hash(key)
+        known = self._good_keys.get(key_hash)
+        if known is not None and time.monotonic() < known[1]:
+            return known[0]
+        looked_at = time.monotonic()
+        row = self.read(lambda work: work.connection.execute(_KEY, {"key_hash": key_hash}).first())
         if row is None or row.revoked_at is not None:
             raise ApiKeyError("the API key is unknown, or was revoked")
-        return row.workspace_id
+        if len(self._good_keys) >= _CACHED:
+            self._good_keys.clear()
+        self._good_keys[key_hash] = (str(row.workspace_id), looked_at + _TRUSTED)
+        return str(row.workspace_id)
 
     def api_keys(self, workspace_id: str | None = None) -> tuple[ApiKey, ...]:
         """What is known of the API keys, oldest first."""
@@ -197,7 +226,7 @@ class Store:
         return tuple(ApiKey(row.shown, row.name, row.workspace_id, row.created_at, row.revoked_at) for row in rows)
 
     def revoke_api_key(self, shown: str, *, now: datetime | None = None) -> None:
-        """Revoke the API key whose beginning is ``shown``. ``ApiKeyError`` if there is none."""
+        """Revoke the API key whose beginning is ``shown``: within a second it opens nothing. ``ApiKeyError`` if there is none."""
 
         def revoke(work: Work) -> None:
             row = work.session.scalars(select(schema.ApiKeyRow).where(schema.ApiKeyRow.shown == shown)).first()
@@ -206,6 +235,7 @@ class Store:
             row.revoked_at = row.revoked_at or work.now
 
         self.write(revoke, now)
+        self._good_keys.clear()
 
     # --- the schema -------------------------------------------------------------------------------------------------
 
@@ -240,7 +270,7 @@ def _migrate(connection: Connection, version: str | None) -> None:
 
 
 def _engine(url: str | URL) -> Engine:
-    engine = create_engine(url)
+    engine = create_engine(url, pool_size=_CONNECTIONS, max_overflow=3 * _CONNECTIONS)
     if engine.dialect.name not in schema.TRIGGERS:
         raise StoreError(f"a store is in SQLite or PostgreSQL, not in {engine.dialect.name}")
     if engine.dialect.name == "sqlite":
@@ -252,7 +282,7 @@ def _engine(url: str | URL) -> Engine:
 def _sqlite_connects(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's BEGIN below, and no other
     cursor = connection.cursor()
-    for pragma in ("busy_timeout = 30000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in ("busy_timeout = 30000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 4000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -261,13 +291,3 @@ def _sqlite_begins(connection: Any) -> None:
     """A transaction that writes waits for its turn at its beginning: one that had read before could no longer write."""
     reads = connection.get_execution_options().get("offlinepin_reads")
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-
-def _passes(cause: DBAPIError) -> bool:
-    """Whether the same work may well succeed when it is run anew."""
-    return isinstance(cause, IntegrityError) or any(word in str(cause.orig) for word in ("locked", "deadlock", "serialize"))
-
-
-def _words(cause: SQLAlchemyError) -> str:
-    """What the database said, without the statement and its values: those are nobody's to see."""
-    return str(cause.orig).splitlines()[0] if isinstance(cause, DBAPIError) else type(cause).__name__

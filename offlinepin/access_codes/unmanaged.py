@@ -6,13 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from offlinepin.access_codes import lifecycle, native, offline, verification, views
-from offlinepin.access_codes.calls import Calls, attempted, page
+from offlinepin.access_codes import attempts, lifecycle, native, offline, verification, views
+from offlinepin.access_codes.calls import Calls, page
 from offlinepin.access_codes.code_errors import error
 from offlinepin.access_codes.errors import AccessCodeNotFoundError, CapabilityError, InvalidInputError, NotChangeableError
 from offlinepin.access_codes.models import ActionAttempt, Page, UnmanagedAccessCode
 from offlinepin.access_codes.schema import CodeRow, DeviceRow
-from offlinepin.access_codes.simulated import Entry, SimulatedConnection
+from offlinepin.access_codes.simulated import WORDS, Entry, SimulatedConnection
 from offlinepin.access_codes.work import Work
 from offlinepin.engine.payload import Grant
 from offlinepin.engine.profile import Action
@@ -87,7 +87,7 @@ class UnmanagedCalls(Calls):
             other = work.claimant(work.device_of(row), digits or "", row.holds_from, row.holds_until, beside=row)
             if other is not None and not force:
                 row.errors = (error("duplicate_code_on_device", work.now),)
-                work.event(row, "access_code.unmanaged.failed_to_convert_to_managed")
+                work.event(row, "access_code.unmanaged.failed_to_convert_to_managed", access_code_errors=row.errors)
                 return False
             if other is not None:
                 lifecycle.forget(work, work.code(self.workspace_id, other, change=True))
@@ -111,7 +111,7 @@ class UnmanagedCalls(Calls):
             row = work.code(self.workspace_id, access_code_id, managed=False, change=True)
             native.need_connection(work.store, work.device_of(row))
             lifecycle.start_removing(work, row)
-            return attempted(work, self.workspace_id, "DELETE_ACCESS_CODE", access_code_id, {})
+            return attempts.succeeded(work, attempts.DELETE, row, {})
 
         attempt = self._write(remove, now)
         lifecycle.run_step(self.store, access_code_id, self.store.moment(now))
@@ -135,10 +135,12 @@ class UnmanagedCalls(Calls):
         return self._write(keep, now)
 
     def simulate_keypad_code_entry(self, device_id: str, code: str, *, now: datetime | None = None) -> ActionAttempt:
-        """Type a code at the simulated lock of a device, native or offline. ``result`` is ``{"opened": bool, "reason": str}``.
+        """Type a code at the simulated lock of a device, native or offline.
 
-        What the lock did is taken as reported: a revoke code ends the access code that it is of, and the first use of a code that
-        supersedes others ends those.
+        The attempt of an accepted code is a success; ``result`` is ``{"opened": bool, "action": str}``, the action ``unlock`` or what a
+        service code did. Of any other it is an error, whose type is the lock's own reason, as ``too_early`` or ``unknown``. What the lock
+        did is taken as reported: a revoke code ends the access code that it is of, and the first use of a code that supersedes others ends
+        those.
         """
         device = self._read(lambda work: work.device(self.workspace_id, device_id))
         if device.connection not in (None, "simulated"):
@@ -146,10 +148,12 @@ class UnmanagedCalls(Calls):
         entry = SimulatedConnection(self.store, device_id).enter(code, now)
 
         def report(work: Work) -> ActionAttempt:
-            if entry.grant is not None and entry.action is not None:
-                self._reported(work, work.device(self.workspace_id, device_id), entry, entry.grant)
-            result = {"opened": entry.opened, "reason": entry.reason}
-            return attempted(work, self.workspace_id, "SIMULATE_KEYPAD_CODE_ENTRY", None, result)
+            typed_at = work.device(self.workspace_id, device_id)
+            if entry.action is None:
+                return attempts.failed(work, attempts.KEYPAD, typed_at, entry.reason, WORDS[entry.reason])
+            if entry.grant is not None:
+                self._reported(work, typed_at, entry, entry.grant)
+            return attempts.succeeded(work, attempts.KEYPAD, typed_at, {"opened": entry.opened, "action": entry.action})
 
         return self._write(report, now)
 

@@ -11,10 +11,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from offlinepin.access_codes.errors import StoreError
-from offlinepin.engine.kdf import HmacKey, kdf
+from offlinepin.engine.kdf import HmacKey
 from offlinepin.keys import MasterKey
 
-_NAME: Final = "offlinepin/access-codes/vault"  # a device id that no access-code device has: those are UUIDs
+_LABEL: Final = b"offlinepin vault"
 _FORM: Final = b"\x01"
 _NONCE: Final = 12
 
@@ -27,11 +27,10 @@ class Vault:
     """
 
     def __init__(self, keys: MasterKey) -> None:
-        root = HmacKey(keys.token(_NAME).export())
-        self._cipher = AESGCM(kdf(root, b"opin vault", b"seal"))
-        self._index = HmacKey(kdf(root, b"opin vault", b"index"))
-        self._api_keys = HmacKey(kdf(root, b"opin vault", b"api-key"))
-        self.check = kdf(root, b"opin vault", b"check")[:16]
+        self._cipher = AESGCM(keys.derive(_LABEL, b"seal"))
+        self._index = HmacKey(keys.derive(_LABEL, b"index"))
+        self._api_keys = HmacKey(keys.derive(_LABEL, b"api-key"))
+        self.check = keys.derive(_LABEL, b"check")[:16]
 
     def seal(self, plain: bytes, place: str) -> bytes:
         """``plain`` sealed for a place, which names the row and column that it is kept in."""

@@ -10,8 +10,7 @@ from sqlalchemy import select
 
 from offlinepin.access_codes.code_errors import error
 from offlinepin.access_codes.code_warnings import warning
-from offlinepin.access_codes.connections import NativeCode
-from offlinepin.access_codes.errors import CapabilityError, ConnectionFault
+from offlinepin.access_codes.connections import NativeCode, warned
 from offlinepin.access_codes.lifecycle import LEASE, forget, reference_of
 from offlinepin.access_codes.native import connection_of
 from offlinepin.access_codes.schema import CodeRow, DeviceRow
@@ -46,7 +45,7 @@ def look_at(store: Store, device: DeviceRow, now: datetime) -> None:
         connection = connection_of(store, device)
         if connection is not None:
             found = {code.reference: code for code in connection.codes(now)}
-    except (ConnectionFault, CapabilityError):
+    except Exception:  # noqa: S110 - whatever a connection throws, it must not keep the other locks from being looked at
         pass
 
     def compare(work: Work) -> None:
@@ -70,6 +69,8 @@ def _compare(work: Work, device: DeviceRow, found: dict[str, NativeCode]) -> Non
     for row in rows:
         known[reference_of(row)] = row
         there = found.get(reference_of(row))
+        if there is not None:
+            row.warnings = warned(row.warnings, there.warnings, work.now)
         if not row.is_managed:
             if there is None:
                 forget(work, row)
@@ -111,7 +112,8 @@ def _judge(work: Work, row: CodeRow, there: NativeCode | None) -> None:
         work.claim(row)
     kept = tuple(w for w in row.warnings if w.warning_code not in (*_OUTSIDE, "external_modification_in_effect"))
     row.warnings = (*kept, warning("code_modified_external_to_seam", work.now), warning("external_modification_in_effect", work.now))
-    work.event(row, "access_code.code_changed", changes={"from": {"code": before}, "to": {"code": there.code}})
+    values = {"from": {"code": before}, "to": {"code": there.code}}
+    work.event(row, "access_code.code_changed", description="The code was changed at the lock.", **values)
 
 
 def adopt(work: Work, device: DeviceRow, code: NativeCode) -> CodeRow:
@@ -128,6 +130,7 @@ def adopt(work: Work, device: DeviceRow, code: NativeCode) -> CodeRow:
         holds_from=code.starts_at,
         holds_until=code.ends_at,
         status="set",
+        warnings=warned((), code.warnings, work.now),
         is_offline=False,
         reference=code.reference,
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
-from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from offlinepin.access_codes.events import Event, event_from_json
@@ -13,11 +12,10 @@ from offlinepin.access_codes.models import (
     AccessCode,
     AccessCodeStatus,
     AccessCodeType,
-    ActionAttempt,
     UnmanagedAccessCode,
 )
 from offlinepin.access_codes.offline import oracode_metadata
-from offlinepin.access_codes.schema import AttemptRow, CodeRow, EventRow
+from offlinepin.access_codes.schema import CodeRow, EventRow
 from offlinepin.access_codes.work import Work
 
 _WORDS: Final = {
@@ -27,7 +25,6 @@ _WORDS: Final = {
     "removing": "Being removed",
     "unknown": "Unknown: the code at the lock is not the one that was set",
 }
-_PAYLOAD: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
 def access_code(work: Work, row: CodeRow) -> AccessCode:
@@ -98,19 +95,10 @@ def unmanaged(work: Work, row: CodeRow) -> UnmanagedAccessCode:
         type=_type(row),
         warnings=row.warnings,
         workspace_id=row.workspace_id,
-        cannot_be_managed=row.is_offline,
-        cannot_delete_unmanaged_access_code=row.is_offline,
+        display_status=_WORDS[row.status],
     )
 
 
 def event(work: Work, row: EventRow) -> Event:
     """An event."""
     return event_from_json(work.store.vault.open(row.payload, f"event/{row.event_id}"))
-
-
-def attempt(work: Work, row: AttemptRow) -> ActionAttempt:
-    """What became of an action."""
-    payload = _PAYLOAD.validate_json(work.store.vault.open(row.payload, f"attempt/{row.action_attempt_id}"))
-    return ActionAttempt.model_validate(
-        {"action_attempt_id": row.action_attempt_id, "action_type": row.action_type, "status": row.status, **payload}
-    )

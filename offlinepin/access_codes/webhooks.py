@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pydantic import Field
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from offlinepin.access_codes.base import Moment, Resource
 from offlinepin.access_codes.calls import Calls
@@ -36,7 +36,7 @@ PAUSES: Final = tuple(
 """Between two tries, as the specification proposes; after the last the delivery is given up, and its endpoint shows why."""
 LEASE: Final = timedelta(seconds=60)
 _TIMEOUT: Final = 15.0
-_BATCH: Final = 200
+_BATCH: Final = 500
 _SECRET: Final = "whsec_"  # noqa: S105 - the prefix of one
 
 Sender = Callable[[str, Mapping[str, str], bytes], int]
@@ -208,17 +208,21 @@ def deliver_due(store: Store, now: datetime | None = None, send: Sender = post) 
 
 def _fan_out(work: Work) -> int:
     """Give each endpoint its delivery of each new event; returns how many events there were."""
-    new = select(EventRow).where(~EventRow.is_dispatched).order_by(EventRow.sequence).limit(_BATCH)
-    rows = work.session.scalars(new.with_for_update(skip_locked=True)).all()
+    new = select(EventRow.sequence, EventRow.event_id, EventRow.workspace_id, EventRow.event_type).where(~EventRow.is_dispatched)
+    rows = work.session.execute(new.order_by(EventRow.sequence).limit(_BATCH).with_for_update(skip_locked=True)).all()
     if not rows:
         return 0
     places = {row.workspace_id for row in rows}
     found = work.session.scalars(select(EndpointRow).where(EndpointRow.workspace_id.in_(places), EndpointRow.removed_at.is_(None))).all()
-    for row in rows:
-        row.is_dispatched = True
-        for endpoint in found:
-            if endpoint.workspace_id == row.workspace_id and (not endpoint.event_types or row.event_type in endpoint.event_types):
-                work.session.add(DeliveryRow(endpoint_id=endpoint.endpoint_id, event_id=row.event_id, attempts=0, due_at=work.now))
+    work.session.execute(update(EventRow).where(EventRow.sequence.in_([row.sequence for row in rows])).values(is_dispatched=True))
+    deliveries = [
+        {"endpoint_id": endpoint.endpoint_id, "event_id": row.event_id, "due_at": work.now}
+        for row in rows
+        for endpoint in found
+        if endpoint.workspace_id == row.workspace_id and (not endpoint.event_types or row.event_type in endpoint.event_types)
+    ]
+    if deliveries:
+        work.session.execute(insert(DeliveryRow), deliveries)
     return len(rows)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -53,7 +56,8 @@ def serve(
     port: Annotated[int, typer.Option(help="The port to listen at.", min=1, max=65535)] = 8000,
     limits: Limits = None,
     tick: Annotated[float, typer.Option(help="Seconds between two looks at what is due; 0 leaves that to another process.", min=0)] = 1.0,
-    threads: Annotated[int | None, typer.Option(help="Requests worked on at one time. Default: 8, over SQLite 1.", min=1, max=256)] = None,
+    threads: Annotated[int, typer.Option(help="Requests worked on at one time.", min=1, max=64)] = 8,
+    keep_events: Annotated[int, typer.Option(help="Days that events and action attempts are kept.", min=1, max=36500)] = 90,
     demo: Demo = None,
 ) -> None:
     """Serve access codes over HTTP, as today's SDKs speak of them. SIGTERM and Ctrl-C let the requests under way finish.
@@ -68,14 +72,17 @@ def serve(
     with _opened(database, key_file) as store:
         import uvicorn
 
+        from offlinepin.access_codes.retention import Retention
         from offlinepin.server.app import create_app
         from offlinepin.server.settings import Settings
         from offlinepin.server.watching import log_as_json
 
+        store.keep = Retention(events=timedelta(days=keep_events), attempts=timedelta(days=keep_events))
         app = create_app(store, Settings(per_minute=_limits(limits or ()), tick_seconds=tick, threads=threads))
         if demo is not None:
             _show_demo(store, f"http://{host}:{port}")
         log_as_json()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # uvicorn raises it again when it has stopped, and the store is to be closed
         uvicorn.run(app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=_STOP_SECONDS)
 
 
@@ -122,7 +129,7 @@ def revoke(
     database: Database = "offlinepin.db",
     key_file: options.KeyFile = None,
 ) -> None:
-    """Revoke an API key: from the next request on it opens nothing."""
+    """Revoke an API key: within a second it opens nothing."""
     with _opened(database, key_file) as store:
         store.revoke_api_key(beginning.rstrip("…"))
     note("The key is revoked.")

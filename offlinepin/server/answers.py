@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from offlinepin.access_codes.device_models import Device
 from offlinepin.access_codes.events import Event
-from offlinepin.access_codes.models import AccessCode, ActionAttempt, ActionError, GeneratedCode, Page, UnmanagedAccessCode
+from offlinepin.access_codes.models import AccessCode, ActionAttempt, GeneratedCode, Page, UnmanagedAccessCode
 
 
 class Answer(BaseModel):
@@ -28,6 +28,12 @@ class OfAccessCode(Answer):
 
     access_code: AccessCode
     ok: Literal[True] = True
+
+
+class OfCreated(OfAccessCode):
+    """A new access code, and what became of its creation."""
+
+    action_attempt: ActionAttempt
 
 
 class OfPulledBackup(Answer):
@@ -81,13 +87,12 @@ class OfActionAttempt(Answer):
     ok: Literal[True] = True
 
 
-def of_attempt(attempt: ActionAttempt) -> OfActionAttempt:
-    """An attempt as SDKs can read it: they look into no result of a keypad entry, so one that did not open is an error of its reason."""
-    if attempt.action_type == "SIMULATE_KEYPAD_CODE_ENTRY" and attempt.result and not attempt.result["opened"]:
-        reason = str(attempt.result["reason"])
-        problem = ActionError(type=reason, message=f"The lock did not open: {reason}")
-        attempt = attempt.model_copy(update={"status": "error", "result": None, "error": problem})
-    return OfActionAttempt(action_attempt=attempt)
+class PageOfActionAttempts(Answer):
+    """A page of action attempts."""
+
+    action_attempts: tuple[ActionAttempt, ...]
+    pagination: Pagination
+    ok: Literal[True] = True
 
 
 class OfGeneratedCode(Answer):
@@ -138,10 +143,11 @@ class OfEvent(Answer):
     ok: Literal[True] = True
 
 
-class OfEvents(Answer):
-    """Events, oldest first."""
+class PageOfEvents(Answer):
+    """A page of events, oldest first."""
 
     events: tuple[Event, ...]
+    pagination: Pagination
     ok: Literal[True] = True
 
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Final
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
@@ -25,7 +24,6 @@ from offlinepin.server.ticking import WORK, keep_working
 from offlinepin.server.watching import Metrics, Watch
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-_THREADS: Final = 8
 _VERBS = {route.path: route.verbs for route in ROUTES}
 
 
@@ -33,7 +31,7 @@ def create_app(store: Store, settings: Settings | None = None) -> FastAPI:
     """The application that serves the workspaces of ``store``. It does not close the store."""
     settings = settings or Settings()
     metrics = Metrics()
-    limiter = CapacityLimiter(settings.threads or (1 if store.engine.dialect.name == "sqlite" else _THREADS))
+    limiter = CapacityLimiter(settings.threads)
     app = FastAPI(
         title="offlinepin",
         version=version("offlinepin"),

@@ -37,13 +37,14 @@ def _whole(value: object) -> object:
 Id = Annotated[str, BeforeValidator(_id), WithJsonSchema({"type": "string", "format": "uuid"})]
 Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Whole = Annotated[int, BeforeValidator(_whole)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+_NO_NUL: Final = r"^[^\x00]*$"  # PostgreSQL keeps no text with one
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=_NO_NUL)]
 Code = Annotated[str, Field(pattern=r"^[0-9]{4,12}$", description="4 to 12 digits")]
 Typed = Annotated[str, Field(min_length=1, max_length=40, description="the keys in the order in which they are pressed")]
 Limit = Annotated[Whole, Field(ge=1, le=1000)]
 CodeLength = Annotated[Whole, Field(ge=4, le=20)]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=1000)]
-Words = Annotated[str, Field(min_length=1, max_length=500)]
+Words = Annotated[str, Field(min_length=1, max_length=500, pattern=_NO_NUL)]
 
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ Old = Annotated[T | None, Field(json_schema_extra={"deprecated": True})]
 _NEW_NAMES: Final = {
     "allow_external_modification": "is_external_modification_allowed",
     "use_offline_access_code": "is_offline_access_code",
+    "unstable_offset": "offset",
 }
 
 
@@ -65,9 +67,12 @@ class Parameters(BaseModel):
     of_no_effect: ClassVar[frozenset[str]] = frozenset()
     """What SDKs may send and what makes no difference here."""
 
+    of_others: ClassVar[frozenset[str]] = frozenset()
+    """What a list can be narrowed to elsewhere and nothing here belongs to: it finds nothing then."""
+
     def arguments(self) -> dict[str, Any]:
         """What was given, under the service's names: an old name stands for its new one."""
-        given = {name: getattr(self, name) for name in sorted(self.model_fields_set - self.of_no_effect)}
+        given = {name: getattr(self, name) for name in sorted(self.model_fields_set - self.of_no_effect - self.of_others)}
         for old in _NEW_NAMES.keys() & given.keys():
             given.setdefault(_NEW_NAMES[old], given.pop(old))
         return {name: value for name, value in given.items() if self.null_counts or value is not None}

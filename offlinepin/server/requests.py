@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from offlinepin.server.fields import Code, CodeLength, Id, Ids, Limit, Moment, Name, Old, Parameters, Typed, Words
+from offlinepin.server.fields import Code, CodeLength, Id, Ids, Limit, Moment, Name, Old, Parameters, Typed, Whole, Words
 
 
 class Nothing(Parameters):
@@ -16,6 +16,16 @@ class Nothing(Parameters):
 class _Paged(Parameters):
     limit: Limit | None = None
     page_cursor: Words | None = None
+
+
+class _OfAccount(Parameters):
+    of_others: ClassVar[frozenset[str]] = frozenset({"customer_key", "connect_webview_id", "space_id", "user_identifier_key"})
+
+    connected_account_id: Id | None = None
+    customer_key: Words | None = None
+    connect_webview_id: Words | None = None
+    space_id: Words | None = None
+    user_identifier_key: Words | None = None
 
 
 class _Creation(Parameters):
@@ -81,16 +91,23 @@ class Get(Parameters):
 class List(_Paged):
     """Which access codes to list."""
 
+    of_others: ClassVar[frozenset[str]] = frozenset(
+        {"customer_key", "user_identifier_key", "access_grant_id", "access_grant_key", "access_method_id"}
+    )
+
     device_id: Id | None = None
     access_code_ids: Ids | None = None
     search: Words | None = None
     customer_key: Words | None = None
     user_identifier_key: Words | None = None
+    access_grant_id: Words | None = None
+    access_grant_key: Words | None = None
+    access_method_id: Words | None = None
 
     @model_validator(mode="after")
     def _names_some(self) -> Self:
         if not self.model_dump(exclude={"limit", "page_cursor"}, exclude_none=True):
-            raise ValueError("Specify at least one of device_id, access_code_ids, search, customer_key, user_identifier_key")
+            raise ValueError(f"Specify at least one of device_id, access_code_ids, search, {', '.join(sorted(self.of_others))}")
         return self
 
 
@@ -137,6 +154,13 @@ class Update(Parameters):
     attempt_for_offline_device: Old[bool] = None
     sync: bool | None = None
 
+    @field_validator("code", mode="before")
+    @classmethod
+    def _stays(cls, code: object) -> object:
+        if code is None:
+            raise ValueError("A code can be changed and not be taken away; leave it out")
+        return code
+
 
 class UpdateMultiple(Parameters):
     """What to change of all access codes that share a code; what is left out stays, and null takes away."""
@@ -161,6 +185,8 @@ class GetTimeline(Parameters):
 
 class UnmanagedList(_Paged):
     """A device's unmanaged access codes."""
+
+    of_others: ClassVar[frozenset[str]] = frozenset({"user_identifier_key"})
 
     device_id: Id
     search: Words | None = None
@@ -212,9 +238,10 @@ class GetDevice(Parameters):
         return self
 
 
-class ListDevices(_Paged):
+class ListDevices(_Paged, _OfAccount):
     """Which devices to list; all, if nothing is said."""
 
+    connected_account_ids: Ids | None = None
     device_ids: Ids | None = None
     device_type: Words | None = None
     device_types: Annotated[list[Words], Field(min_length=1, max_length=100)] | None = None
@@ -235,8 +262,9 @@ class ReportProviderMetadata(Parameters):
     devices: Annotated[list[DeviceMetadata], Field(min_length=1, max_length=1000)]
 
 
-class ListEvents(Parameters):
-    """Which events to list, by time and by what they are about."""
+class ListEvents(_Paged, _OfAccount):
+    """Which events to list, by time and by what they are about; all, if nothing is said. Pages go on by ``page_cursor``, or, for an SDK
+    that sends none, by ``unstable_offset``."""
 
     since: Moment | None = None
     between: Annotated[list[Moment], Field(min_length=2, max_length=2)] | None = None
@@ -247,16 +275,31 @@ class ListEvents(Parameters):
     access_code_ids: Ids | None = None
     device_id: Id | None = None
     device_ids: Ids | None = None
-    limit: Limit | None = None
+    unstable_offset: Annotated[Whole, Field(ge=0, le=2**31)] | None = None
 
 
 class GetEvent(Parameters):
-    """One event."""
+    """An event by its id, or the latest of a device, of a type, or of both."""
 
-    event_id: Id
+    event_id: Id | None = None
+    device_id: Id | None = None
+    event_type: Words | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.event_id, self.device_id, self.event_type) == (None, None, None):
+            raise ValueError("Specify event_id, device_id or event_type")
+        return self
 
 
 class GetActionAttempt(Parameters):
     """One action attempt."""
 
     action_attempt_id: Id
+
+
+class ListActionAttempts(_Paged):
+    """Which action attempts to list; all, if nothing is said."""
+
+    action_attempt_ids: Ids | None = None
+    device_id: Id | None = None

@@ -9,13 +9,16 @@ from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
+from offlinepin.access_codes.attempts import creation
 from offlinepin.access_codes.errors import AccessCodeNotFoundError
 from offlinepin.access_codes.models import Page
 from offlinepin.access_codes.service import AccessCodes
+from offlinepin.access_codes.work import account_of
 from offlinepin.server import answers, requests
 from offlinepin.server.fields import Parameters
 
 Asked = TypeVar("Asked", bound=Parameters)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,17 @@ class Call(Generic[Asked]):
         """What was asked, under the service's names, and the present."""
         return {**self.asked.arguments(), "now": self.now}
 
+    def found(self, find: Callable[..., Page[Item]]) -> Page[Item]:
+        """The page that a list's ``find`` gives; an empty one for what is asked of others' things, or of another account than the one that
+        stands for a workspace's locks."""
+        accounts = {getattr(self.asked, "connected_account_id", None), *(getattr(self.asked, "connected_account_ids", None) or ())} - {None}
+        if any(getattr(self.asked, name) is not None for name in self.asked.of_others):
+            return Page(items=())
+        if accounts and account_of(self.codes.workspace_id) not in accounts:
+            return Page(items=())
+        wanted = {name: value for name, value in self.asked.arguments().items() if not name.startswith("connected_account_id")}
+        return find(**wanted)
+
     def pagination(self, page: Page[Any]) -> answers.Pagination:
         """Where the list behind ``page`` goes on."""
         query = {**self.asked.model_dump(mode="json", exclude_none=True), "page_cursor": page.next_page_cursor}
@@ -69,7 +83,8 @@ class Route:
 
 
 def _create(call: Call[requests.Create]) -> answers.Answer:
-    return answers.OfAccessCode(access_code=call.codes.create(**call.arguments, request_id=call.once))
+    code = call.codes.create(**call.arguments, request_id=call.once)
+    return answers.OfCreated(access_code=code, action_attempt=creation(code))
 
 
 def _create_multiple(call: Call[requests.CreateMultiple]) -> answers.Answer:
@@ -89,8 +104,7 @@ def _get(call: Call[requests.Get]) -> answers.Answer:
 
 
 def _list(call: Call[requests.List]) -> answers.Answer:
-    nobody = call.asked.customer_key or call.asked.user_identifier_key  # nothing here belongs to a customer or a user
-    page = Page(items=()) if nobody else call.codes.list(**call.asked.arguments())
+    page = call.found(call.codes.list)
     return answers.PageOfAccessCodes(access_codes=page.items, pagination=call.pagination(page))
 
 
@@ -122,7 +136,7 @@ def _unmanaged_get(call: Call[requests.Get]) -> answers.Answer:
 
 
 def _unmanaged_list(call: Call[requests.UnmanagedList]) -> answers.Answer:
-    page = Page(items=()) if call.asked.user_identifier_key else call.codes.list_unmanaged(**call.asked.arguments())
+    page = call.found(call.codes.list_unmanaged)
     return answers.PageOfUnmanagedAccessCodes(access_codes=page.items, pagination=call.pagination(page))
 
 
@@ -140,7 +154,7 @@ def _create_unmanaged(call: Call[requests.CreateUnmanaged]) -> answers.Answer:
 
 
 def _keypad_code_entry(call: Call[requests.KeypadCodeEntry]) -> answers.Answer:
-    return answers.of_attempt(call.codes.simulate_keypad_code_entry(**call.arguments))
+    return answers.OfActionAttempt(action_attempt=call.codes.simulate_keypad_code_entry(**call.arguments))
 
 
 def _get_device(call: Call[requests.GetDevice]) -> answers.Answer:
@@ -148,7 +162,7 @@ def _get_device(call: Call[requests.GetDevice]) -> answers.Answer:
 
 
 def _list_devices(call: Call[requests.ListDevices]) -> answers.Answer:
-    page = call.codes.list_devices(**call.asked.arguments())
+    page = call.found(call.codes.list_devices)
     return answers.PageOfDevices(devices=page.items, pagination=call.pagination(page))
 
 
@@ -158,7 +172,7 @@ def _get_lock(call: Call[requests.GetDevice]) -> answers.Answer:
 
 
 def _list_locks(call: Call[requests.ListDevices]) -> answers.Answer:
-    page = call.codes.list_devices(**call.asked.arguments())
+    page = call.found(call.codes.list_devices)
     return answers.PageOfLocks(devices=page.items, locks=page.items, pagination=call.pagination(page))
 
 
@@ -171,7 +185,8 @@ def _report_provider_metadata(call: Call[requests.ReportProviderMetadata]) -> an
 
 
 def _list_events(call: Call[requests.ListEvents]) -> answers.Answer:
-    return answers.OfEvents(events=call.codes.list_events(**call.asked.arguments()))
+    page = call.found(call.codes.list_events)
+    return answers.PageOfEvents(events=page.items, pagination=call.pagination(page))
 
 
 def _get_event(call: Call[requests.GetEvent]) -> answers.Answer:
@@ -179,13 +194,18 @@ def _get_event(call: Call[requests.GetEvent]) -> answers.Answer:
 
 
 def _get_action_attempt(call: Call[requests.GetActionAttempt]) -> answers.Answer:
-    return answers.of_attempt(call.codes.get_action_attempt(**call.asked.arguments()))
+    return answers.OfActionAttempt(action_attempt=call.codes.get_action_attempt(**call.asked.arguments()))
+
+
+def _list_action_attempts(call: Call[requests.ListActionAttempts]) -> answers.Answer:
+    page = call.found(call.codes.list_action_attempts)
+    return answers.PageOfActionAttempts(action_attempts=page.items, pagination=call.pagination(page))
 
 
 _GET, _POST, _PUT, _PATCH, _DELETE = ("GET", "POST"), ("POST",), ("PUT", "POST"), ("PATCH", "PUT", "POST"), ("DELETE", "POST")
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("/access_codes/create", _POST, requests.Create, _create, answers.OfAccessCode, "create"),
+    Route("/access_codes/create", _POST, requests.Create, _create, answers.OfCreated, "create"),
     Route("/access_codes/create_multiple", _PUT, requests.CreateMultiple, _create_multiple, answers.OfAccessCodes, "create"),
     Route("/access_codes/delete", _DELETE, requests.Delete, _delete, answers.OfActionAttempt, "delete"),
     Route("/access_codes/generate_code", _GET, requests.OneDevice, _generate_code, answers.OfGeneratedCode),
@@ -215,7 +235,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("/devices/report_provider_metadata", _POST, requests.ReportProviderMetadata, _report_provider_metadata, answers.Ok),
     Route("/locks/get", _GET, requests.GetDevice, _get_lock, answers.OfLock),
     Route("/locks/list", _GET, requests.ListDevices, _list_locks, answers.PageOfLocks),
-    Route("/events/list", _GET, requests.ListEvents, _list_events, answers.OfEvents),
+    Route("/events/list", _GET, requests.ListEvents, _list_events, answers.PageOfEvents),
     Route("/events/get", _GET, requests.GetEvent, _get_event, answers.OfEvent),
     Route("/action_attempts/get", _GET, requests.GetActionAttempt, _get_action_attempt, answers.OfActionAttempt),
+    Route("/action_attempts/list", _GET, requests.ListActionAttempts, _list_action_attempts, answers.PageOfActionAttempts),
 )

@@ -22,10 +22,10 @@ class Settings:
         clock: the present, aware. Tests move it.
         per_minute: requests per device and minute, by action (``create``, ``update``, ``delete``); 0 is no limit.
         tick_seconds: the pause between two looks at what is due; 0 looks never (another process does).
-        threads: requests that are worked on at one time; by default 8, but 1 over SQLite, where writers wait for each other anyway.
+        threads: requests that are worked on at one time. Over SQLite one transaction serves those that wait to write, up to so many.
     """
 
     clock: Callable[[], datetime] = system_clock
     per_minute: Mapping[str, int] = field(default_factory=lambda: DEFAULTS)
     tick_seconds: float = 1.0
-    threads: int | None = None
+    threads: int = 8

@@ -49,7 +49,7 @@ def test_pulling_is_told(codes: AccessCodes, connected: Device, now: datetime) -
     made = codes.create(connected.device_id, use_backup_access_code_pool=True, now=now)
     codes.tick(now)
     backup = codes.pull_backup_access_code(made.access_code_id, now=now).backup_access_code
-    (event,) = codes.list_events(event_type="access_code.backup_access_code_pulled")
+    (event,) = codes.list_events(event_type="access_code.backup_access_code_pulled").items
     assert event.access_code_id == made.access_code_id
     assert event.model_dump()["backup_access_code_id"] == backup.access_code_id
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offlinepin.access_codes import AccessCodes, Device, Store
+from offlinepin.access_codes import AccessCodes, Device, Fault, Store
 from offlinepin.access_codes.capabilities import duration, time_frame_options
 from offlinepin.access_codes.daylight import widened
 from offlinepin.access_codes.errors import CapabilityError, DeviceNotFoundError, InvalidInputError
@@ -24,6 +24,22 @@ _HOUR = timedelta(hours=1)
 
 
 # --- what a device can do -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "marked", "unmarked"),
+    [
+        (Fault.OFFLINE, "is_device_error", "is_connected_account_error"),
+        (Fault.ACCOUNT_DISCONNECTED, "is_connected_account_error", "is_device_error"),
+    ],
+)
+def test_an_error_tells_whether_the_device_or_its_account_is_at_fault(
+    codes: AccessCodes, connected: Device, now: datetime, fault: Fault, marked: str, unmarked: str
+) -> None:
+    codes.simulator(connected.device_id).set_fault(fault, now)
+    (error,) = codes.get_device(connected.device_id).model_dump()["errors"]
+    assert error[marked] is True
+    assert unmarked not in error
 
 
 def test_an_igloo_lock_shows_its_three_time_frames(igloo: Device) -> None:
@@ -154,7 +170,7 @@ def test_an_imported_token_is_the_lock_s(codes: AccessCodes, store: Store, now: 
     assert (loaded.export(), loaded.generation) == (token.export(), 2)
     made = codes.create(device.device_id, is_offline_access_code=True, now=now)
     result = codes.simulate_keypad_code_entry(device.device_id, made.code or "", now=now).result
-    assert result == {"opened": True, "reason": "opened"}
+    assert result == {"opened": True, "action": "unlock"}
     with pytest.raises(InvalidInputError, match="its token already"):
         codes.import_token(device.device_id, token, now=now)
 

@@ -222,6 +222,7 @@ def _foreign_calls(other: AccessCodes, device_id: str, code_id: str, event_id: s
         lambda: other.simulator(device_id),
         lambda: other.get_event(event_id),
         lambda: other.get_action_attempt(attempt_id),
+        lambda: other.list_action_attempts(device_id=device_id),
     ]
 
 
@@ -229,16 +230,16 @@ def test_nothing_of_a_workspace_is_seen_or_touched_from_another(codes: AccessCod
     other = AccessCodes(store, store.create_workspace("other", now=now))
     made = codes.create(connected.device_id, code="4821", common_code_key="key", sync=True, now=now)
     attempt = codes.simulate_keypad_code_entry(connected.device_id, "4821", now=now)
-    told = codes.list_events()
+    told = codes.list_events().items
     for call in _foreign_calls(other, connected.device_id, made.access_code_id, told[0].event_id, attempt.action_attempt_id, "key"):
         with pytest.raises(NotFoundError):
             call()
     assert other.list().items == ()
     assert other.list(access_code_ids=[made.access_code_id], search="4821", code="4821").items == ()
     assert other.list_devices().items == ()
-    assert other.list_events(access_code_id=made.access_code_id) == ()
+    assert other.list_events(access_code_id=made.access_code_id).items == ()
     assert codes.get(made.access_code_id) == made
-    assert codes.list_events() == told
+    assert codes.list_events().items == told
     for kind in (EventNotFoundError, ActionAttemptNotFoundError):
         assert issubclass(kind, NotFoundError)
     with pytest.raises(WorkspaceError):
@@ -258,3 +259,9 @@ def test_a_device_that_goes_to_another_workspace_leaves_its_codes_readable(
     assert other.list(device_id=connected.device_id).items == ()
     with pytest.raises(DeviceNotFoundError):
         codes.create(connected.device_id, now=now)
+    before = other.simulator(connected.device_id).codes(now)
+    for change in ({"name": "mine"}, {"code": "7391"}, {"ends_at": now + timedelta(days=1)}):
+        with pytest.raises(DeviceNotFoundError):
+            codes.update(made.access_code_id, now=now, **change)
+    codes.tick(now + timedelta(hours=1))
+    assert other.simulator(connected.device_id).codes(now) == before

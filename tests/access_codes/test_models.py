@@ -102,7 +102,10 @@ def test_every_event_of_the_description_is_a_typed_variant(seed: Any) -> None:
         "connected_account_id": "c",
         "code": "1234",
         "backup_access_code_id": "b",
-        "changes": {"from": {"name": None}, "to": {"name": "Ann"}},
+        "description": "The code was changed.",
+        "from": {"code": "1234"},
+        "to": {"code": "12345"},
+        "changed_properties": [{"property": "code", "from": "1234", "to": "12345"}],
     }
     for name, kind in EVENTS.items():
         made = event_from({**members, "event_type": name})

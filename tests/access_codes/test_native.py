@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from offlinepin.access_codes import AccessCodes, Device, Fault, NativeCode, Store
+from offlinepin.access_codes import AccessCodes, Caution, Device, Fault, NativeCode, Store
 from offlinepin.access_codes.code_errors import ERRORS
+from offlinepin.access_codes.connections import MAKERS_WARNINGS, MakersWarning
 from offlinepin.access_codes.errors import (
     AccessCodeNotFoundError,
     CapabilityError,
     CodeLengthError,
+    DeviceNotFoundError,
     DuplicateCodeError,
     InvalidInputError,
     NotChangeableError,
@@ -199,7 +202,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(
     with pytest.raises(refusal):
         codes.create(connected.device_id, **{**change, "now": now})
     assert codes.list(device_id=connected.device_id).items == ()
-    assert codes.list_events() == ()
+    assert codes.list_events().items == ()
 
 
 # --- changes --------------------------------------------------------------------------------------------------------
@@ -365,15 +368,48 @@ def test_a_connection_can_meet_every_error_of_the_description(
     assert _errors(codes.get(made.access_code_id)) == [error_code]
 
 
+@pytest.mark.parametrize("warning_code", MAKERS_WARNINGS)
+def test_a_connection_can_raise_every_warning_of_a_maker(
+    codes: AccessCodes, connected: Device, now: datetime, warning_code: MakersWarning
+) -> None:
+    lock = codes.simulator(connected.device_id)
+    lock.set_warnings(warning_code, now=now)
+    made = codes.create(connected.device_id, sync=True, now=now)
+    assert (made.status, _warnings(made)) == ("set", [warning_code])
+    codes.look_at(connected.device_id, now=now + _HOUR)
+    assert codes.get(made.access_code_id).warnings == made.warnings  # as old as it is
+    lock.set_warnings(now=now)
+    codes.look_at(connected.device_id, now=now + 2 * _HOUR)
+    assert codes.get(made.access_code_id).warnings == ()
+
+
+def test_a_warning_of_a_maker_comes_later_too_and_stands_beside_our_own(codes: AccessCodes, connected: Device, now: datetime) -> None:
+    lock = codes.simulator(connected.device_id)
+    made = codes.create(connected.device_id, use_backup_access_code_pool=True, sync=True, now=now)
+    found = codes.simulate_unmanaged(connected.device_id, "Owner", "2580", now=now)
+    codes.tick(now)
+    codes.pull_backup_access_code(made.access_code_id, now=now)
+    lock.set_warnings("ultraloq_access_code_disabled", "third_party_integration_detected", now=now)
+    codes.look_at(connected.device_id, now=now + _HOUR)
+    makers = ["ultraloq_access_code_disabled", "third_party_integration_detected"]
+    assert _warnings(codes.get(made.access_code_id)) == ["using_backup_access_code", *makers]
+    assert [w.warning_code for w in codes.get_unmanaged(found.access_code_id).warnings] == makers
+    assert any("ultraloq_access_code_disabled" in reason for reason in codes.explain(made.access_code_id).reasons)
+    codes.delete(made.access_code_id, sync=True, now=now + _HOUR)
+    with pytest.raises(InvalidInputError, match="being_deleted"):
+        lock.set_warnings("being_deleted")  # type: ignore[arg-type]
+
+
 def test_a_slow_lock_is_late_and_no_failure(codes: AccessCodes, connected: Device, run: Callable[..., None], now: datetime) -> None:
     codes.simulator(connected.device_id).set_fault(Fault.SLOW, now)
     made = codes.create(connected.device_id, now=now)
     run(codes, now, now + LATE + 6 * _MINUTE)
     found = codes.get(made.access_code_id)
     assert found.errors == ()
-    assert _warnings(found) == ["delay_in_setting_on_device"]
+    assert sorted(_warnings(found)) == ["august_device_programming_delay", "delay_in_setting_on_device"]
     run(codes, now + LATE, now + 2 * _HOUR)
     assert codes.get(made.access_code_id).status == "set"
+    assert codes.get(made.access_code_id).warnings == ()
     assert "failed_to_set_on_device" not in _events(codes, made)
 
 
@@ -518,6 +554,47 @@ def test_a_code_that_just_went_is_not_found_again(tmp_path: Any, keys: MasterKey
     store.close()
 
 
+@pytest.mark.parametrize("change", ["erased", "modified"])
+def test_a_code_that_strayed_is_put_back_when_it_is_updated_to_what_it_was(
+    codes: AccessCodes, connected: Device, opens: Opens, now: datetime, change: str
+) -> None:
+    made = codes.create(connected.device_id, code="4821", sync=True, now=now)
+    lock = codes.simulator(connected.device_id)
+    if change == "erased":
+        lock.erase_outside(made.access_code_id, now)
+    else:
+        lock.modify_outside(made.access_code_id, "1357", now)
+    codes.look_at(connected.device_id, now=now + _HOUR)
+    assert _errors(codes.get(made.access_code_id)) == ["code_modified_external_to_seam"]
+    codes.update(made.access_code_id, code="4821", now=now + _HOUR)
+    assert (codes.get(made.access_code_id).status, codes.get(made.access_code_id).errors) == ("setting", ())
+    codes.tick(now + _HOUR)
+    assert codes.get(made.access_code_id).status == "set"
+    assert opens(connected.device_id, "4821", now + _HOUR)
+    assert not opens(connected.device_id, "1357", now + _HOUR)
+
+
+def test_a_removed_device_is_told_nothing_more(codes: AccessCodes, connected: Device, now: datetime) -> None:
+    made = codes.create(connected.device_id, code="4821", use_backup_access_code_pool=True, sync=True, now=now)
+    codes.tick(now)
+    lock = codes.simulator(connected.device_id)
+    before = lock.codes(now)
+    codes.remove_device(connected.device_id, now=now)
+    assert codes.explain(made.access_code_id).reasons[0].startswith("Its device was removed")
+    for call in (
+        lambda: codes.update(made.access_code_id, code="7391", now=now),
+        lambda: codes.update(made.access_code_id, name="Ann", now=now),
+        lambda: codes.pull_backup_access_code(made.access_code_id, now=now),
+    ):
+        with pytest.raises(DeviceNotFoundError):
+            call()
+    codes.delete(made.access_code_id, now=now)
+    with pytest.raises(AccessCodeNotFoundError):
+        codes.get(made.access_code_id)
+    codes.tick(now + _HOUR)
+    assert lock.codes(now) == before
+
+
 # --- several workers, kills, other connections ------------------------------------------------------------------------
 
 
@@ -535,20 +612,24 @@ class _Flaky:
     def __init__(self) -> None:
         self.kept: dict[str, NativeCode] = {}
         self.raises: Exception | None = None
+        self.cautions: tuple[Caution, ...] = ()
 
     def problem(self) -> str | None:
         return None
 
-    def program(self, code: NativeCode, now: datetime) -> None:  # noqa: ARG002
+    def program(self, code: NativeCode, now: datetime) -> tuple[Caution, ...]:  # noqa: ARG002
         self.kept[code.reference] = code
         if self.raises:
             raise self.raises
+        return self.cautions
 
     def remove(self, reference: str, now: datetime) -> None:  # noqa: ARG002
         self.kept.pop(reference, None)
 
     def codes(self, now: datetime) -> tuple[NativeCode, ...]:  # noqa: ARG002
-        return tuple(self.kept.values())
+        if self.raises:
+            raise self.raises
+        return tuple(replace(code, warnings=self.cautions) for code in self.kept.values())
 
 
 def test_a_connection_of_one_s_own_is_told_what_to_keep(tmp_path: Any, keys: MasterKey, now: datetime) -> None:
@@ -580,6 +661,35 @@ def test_a_connection_of_one_s_own_is_told_what_to_keep(tmp_path: Any, keys: Mas
     other.tick(now + _HOUR)  # a store that does not know the connection says so, and goes on
     assert _errors(other.get(made.access_code_id)) == ["provider_issue"]
     bare.close()
+
+
+def test_what_a_connection_warns_of_is_shown_in_its_own_words(tmp_path: Any, keys: MasterKey, now: datetime) -> None:
+    lock = _Flaky()
+    store = Store.open(tmp_path / "own.db", keys, {"mine": lambda _: lock})
+    codes = AccessCodes(store, store.create_workspace("own", now=now))
+    device = codes.register_device("Own", None, connection="mine", now=now)
+    lock.cautions = (Caution("kwikset_unable_to_confirm_code", "Ask the owner."), Caution("of_tomorrow", "News."))  # type: ignore[arg-type]
+    made = codes.create(device.device_id, sync=True, now=now)
+    told = [(w.warning_code, w.message) for w in made.warnings]
+    assert told == [("kwikset_unable_to_confirm_code", "Ask the owner."), ("unknown_issue_with_access_code", "News.")]
+    lock.cautions = (Caution("kwikset_unable_to_confirm_code"),)
+    codes.look_at(device.device_id, now=now + _HOUR)
+    (left,) = codes.get(made.access_code_id).warnings
+    assert (left.message, left.created_at) == ("Unable to confirm that the access code is set on Kwikset device.", now + _HOUR)
+    store.close()
+
+
+def test_a_lock_that_breaks_when_it_is_looked_at_keeps_no_other_from_it(tmp_path: Any, keys: MasterKey, now: datetime) -> None:
+    lock = _Flaky()
+    lock.raises = OSError("no route")
+    store = Store.open(tmp_path / "own.db", keys, {"mine": lambda _: lock})
+    codes = AccessCodes(store, store.create_workspace("own", now=now))
+    codes.register_device("Own", None, connection="mine", now=now)
+    other = codes.register_device("Other", None, connection="simulated", now=now)
+    codes.simulator(other.device_id).add_outside("Owner", "2580", now)
+    codes.tick(now + _HOUR)
+    assert len(codes.list_unmanaged(other.device_id).items) == 1
+    store.close()
 
 
 def test_a_step_that_was_killed_is_taken_again_after_its_lease(tmp_path: Any, keys: MasterKey, now: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -142,7 +143,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(
     with pytest.raises(refusal):
         codes.create(igloo.device_id, **ask)
     assert codes.list(device_id=igloo.device_id).items == ()
-    assert codes.list_events() == ()
+    assert codes.list_events().items == ()
 
 
 def test_a_device_without_a_vendor_has_no_offline_codes(codes: AccessCodes, connected: Device, now: datetime) -> None:
@@ -365,6 +366,7 @@ def test_a_waiting_code_that_no_level_fits_says_so(codes: AccessCodes, now: date
     found = codes.get(made.access_code_id)
     assert [e.error_code for e in found.errors] == ["dormakaba_oracode_invalid_time_range"]
     assert found.status == "unset"
+    assert "No code could be made" in codes.explain(made.access_code_id).reasons[0]
     assert codes.tick(now + _HOUR) == 0  # it is not tried for ever
     codes.delete(made.access_code_id, now=now)
     with pytest.raises(AccessCodeNotFoundError):
@@ -414,3 +416,51 @@ def test_every_installed_vendor_s_codes_open_its_lock(codes: AccessCodes, opens:
     made = codes.create(device.device_id, **ask)
     assert made.starts_at is not None
     assert opens(device.device_id, made.code, max(made.starts_at, starts_at))
+
+
+_PLAIN = """
+from offlinepin.engine.profile import Action, Profile
+from offlinepin.vendor import Vendor, load
+
+def plain():
+    document = load("igloo").profile.model_dump()
+    opens = lambda family: all(kind["action"] == Action.UNLOCK for kind in family["kinds"])
+    return Vendor("plain", Profile.model_validate({**document, "families": tuple(f for f in document["families"] if opens(f))}))
+"""
+
+
+@pytest.fixture
+def plain(codes: AccessCodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: datetime) -> Device:
+    """A lock of a plug-in whose profile has no service codes, as a plug-in of somebody else's may be."""
+    (tmp_path / "plain_plug_in.py").write_text(_PLAIN)
+    about = tmp_path / "plain_plug_in-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: plain-plug-in\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[offlinepin.vendors]\nplain = plain_plug_in:plain\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return codes.register_device("Plain", "plain", now=now)
+
+
+def test_a_lock_without_revoke_codes_is_said_to_open_until_the_code_ends(codes: AccessCodes, plain: Device, now: datetime) -> None:
+    made = codes.create(plain.device_id, is_offline_access_code=True, starts_at=now, ends_at=now + _HOUR, now=now)
+    assert codes.delete(made.access_code_id, now=now).result == {"message": "The lock cannot be told to forget the code."}
+    found = codes.get(made.access_code_id)
+    assert (found.status, [w.warning_code for w in found.warnings]) == ("removing", ["being_deleted", "delay_in_removing_from_device"])
+    reasons = codes.explain(made.access_code_id).reasons
+    assert reasons[0] == "It is deleted here, and still opens the lock, which has no revoke codes."
+    assert reasons[1].startswith("It ends at 2026-07-01T14:00")
+    codes.tick(now + 2 * _HOUR)
+    with pytest.raises(AccessCodeNotFoundError):
+        codes.get(made.access_code_id)
+
+
+def test_an_endless_code_that_nothing_revokes_cannot_be_removed(codes: AccessCodes, plain: Device, now: datetime) -> None:
+    made = codes.create(plain.device_id, is_offline_access_code=True, starts_at=now, now=now)
+    assert made.type == "ongoing"
+    codes.delete(made.access_code_id, now=now)
+    found = codes.get(made.access_code_id)
+    assert (found.status, [e.error_code for e in found.errors]) == ("removing", ["failed_to_remove_from_device"])
+    assert codes.list_events(event_type="access_code.failed_to_remove_from_device").items[0].access_code_id == made.access_code_id
+    assert "no revoke codes" in codes.explain(made.access_code_id).reasons[0]
+    codes.tick(now + 9999 * _HOUR)
+    assert codes.get(made.access_code_id).status == "removing"

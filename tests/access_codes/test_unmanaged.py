@@ -9,6 +9,9 @@ import pytest
 
 from offlinepin.access_codes import AccessCodes, Device
 from offlinepin.access_codes.errors import AccessCodeNotFoundError, CapabilityError, CodeLengthError, InvalidInputError, NotChangeableError
+from offlinepin.access_codes.models import ActionError
+from offlinepin.access_codes.simulated import WORDS
+from offlinepin.lock.decide import Reason
 
 Opens = Callable[[str, str | None, datetime], bool]
 _HOUR = timedelta(hours=1)
@@ -37,7 +40,7 @@ def test_an_unmanaged_code_goes_when_it_goes_from_the_lock(codes: AccessCodes, c
     codes.simulator(connected.device_id).erase_outside(reference, now)
     codes.look_at(connected.device_id, now=now)
     assert codes.list_unmanaged(connected.device_id).items == ()
-    assert [e.event_type for e in codes.list_events()] == ["access_code.unmanaged.created", "access_code.unmanaged.removed"]
+    assert [e.event_type for e in codes.list_events().items] == ["access_code.unmanaged.created", "access_code.unmanaged.removed"]
 
 
 def test_a_simulated_code_opens_and_can_be_managed(codes: AccessCodes, connected: Device, opens: Opens, now: datetime) -> None:
@@ -62,7 +65,7 @@ def test_a_code_that_another_has_is_managed_by_force_only(codes: AccessCodes, co
     with pytest.raises(NotChangeableError, match="force"):
         codes.convert_to_managed(found.access_code_id, now=now)
     assert [e.error_code for e in codes.get_unmanaged(found.access_code_id).errors] == ["duplicate_code_on_device"]
-    assert codes.list_events(event_type="access_code.unmanaged.failed_to_convert_to_managed") != ()
+    assert codes.list_events(event_type="access_code.unmanaged.failed_to_convert_to_managed").items != ()
     codes.convert_to_managed(found.access_code_id, force=True, now=now)
     assert codes.get(found.access_code_id).errors == ()
     with pytest.raises(AccessCodeNotFoundError):
@@ -104,9 +107,20 @@ def test_only_a_simulated_lock_is_simulated(codes: AccessCodes, igloo: Device, c
 
 def test_the_keypad_says_why_it_does_not_open(codes: AccessCodes, igloo: Device, connected: Device, now: datetime) -> None:
     attempt = codes.simulate_keypad_code_entry(igloo.device_id, "1", now=now)
-    assert (attempt.action_type, attempt.status, attempt.error) == ("SIMULATE_KEYPAD_CODE_ENTRY", "success", None)
-    assert attempt.result == {"opened": False, "reason": "malformed"}
-    reasons = [codes.simulate_keypad_code_entry(igloo.device_id, f"00000000{i}", now=now).result for i in range(6)]
-    assert reasons[0] == {"opened": False, "reason": "unknown"}
-    assert reasons[-1] == {"opened": False, "reason": "throttled"}
-    assert codes.simulate_keypad_code_entry(connected.device_id, "4821", now=now).result == {"opened": False, "reason": "unknown"}
+    assert (attempt.action_type, attempt.status, attempt.result) == ("SIMULATE_KEYPAD_CODE_ENTRY", "error", None)
+    assert attempt.error == ActionError(type="malformed", message="The lock knows no codes of this form.")
+    errors = [codes.simulate_keypad_code_entry(igloo.device_id, f"00000000{i}", now=now).error for i in range(6)]
+    assert [error.type for error in errors if error] == ["unknown"] * 5 + ["throttled"]
+    other = codes.simulate_keypad_code_entry(connected.device_id, "4821", now=now)
+    assert other.error is not None
+    assert other.error.type == "unknown"
+    assert codes.get_action_attempt(attempt.action_attempt_id) == attempt
+    assert set(WORDS) == set(Reason) - {Reason.OPENED}
+
+
+def test_the_keypad_says_what_a_service_code_did(codes: AccessCodes, igloo: Device, now: datetime) -> None:
+    made = codes.create(igloo.device_id, is_offline_access_code=True, now=now)
+    revoke = codes.delete(made.access_code_id, now=now).result
+    assert revoke is not None
+    attempt = codes.simulate_keypad_code_entry(igloo.device_id, revoke["revoke_code"]["code"], now=now)
+    assert (attempt.status, attempt.result, attempt.error) == ("success", {"opened": False, "action": "revoke"}, None)

@@ -145,6 +145,22 @@ def test_a_window_that_is_reversed_empty_or_past_is_refused(http: httpx.Client, 
     assert http.get("/access_codes/list", params={"device_id": device_id}).json()["access_codes"] == []
 
 
+def test_a_code_can_be_changed_and_not_be_taken_away(http: httpx.Client, device_id: str) -> None:
+    made = http.post("/access_codes/create", json={"device_id": device_id, "code": "4711"}).json()["access_code"]
+    answer = http.patch("/access_codes/update", json={"access_code_id": made["access_code_id"], "code": None})
+    assert (answer.status_code, error(answer)["validation_errors"]["code"]["_errors"]) == (
+        400,
+        ["A code can be changed and not be taken away; leave it out"],
+    )
+
+
+def test_a_name_may_be_as_long_as_the_device_says(http: httpx.Client, device_id: str) -> None:
+    (rule,) = http.get("/devices/get", params={"device_id": device_id}).json()["device"]["properties"]["code_constraints"]
+    assert rule["constraint_type"] == "name_length"
+    answers = [http.post("/access_codes/create", json={"device_id": device_id, "name": "n" * (rule["max_length"] + n)}) for n in (0, 1)]
+    assert [answer.status_code for answer in answers] == [200, 400]
+
+
 def test_an_unknown_name_is_refused_and_not_left_out(http: httpx.Client, device_id: str) -> None:
     answer = http.post("/access_codes/create", json={"device_id": device_id, "is_offline_acess_code": True})
     assert error(answer)["validation_errors"]["_errors"] == ["Unrecognized key(s) in object: 'is_offline_acess_code'"]
@@ -185,6 +201,42 @@ def test_the_next_page_s_address_gives_the_next_page(http: httpx.Client, device_
     assert http.get("/access_codes/list", params={"device_id": device_id, "page_cursor": "made up"}).status_code == 400
 
 
+def test_the_next_page_s_address_keeps_the_filters_of_events_and_attempts(http: httpx.Client, device_id: str) -> None:
+    for _ in range(3):
+        http.post("/access_codes/create", json={"device_id": device_id})
+    for path, name, of in (("/events/list", "events", "event_id"), ("/action_attempts/list", "action_attempts", "action_attempt_id")):
+        asked: dict[str, Any] = {"device_id": device_id, "limit": 2}
+        if name == "events":
+            asked |= {"between": ["2027-07-01T00:00:00Z", "2027-07-02T00:00:00+02:00"], "event_types": ["access_code.created"]}
+        first = http.post(path, json=asked).json()
+        last = http.get(first["pagination"]["next_page_url"]).json()
+        assert [len(first[name]), len(last[name])] == [2, 1]
+        assert len({entry[of] for entry in first[name] + last[name]}) == 3
+        assert last["pagination"]["has_next_page"] is False
+
+
+def test_a_creation_answers_with_its_attempt_also_when_it_is_repeated(http: httpx.Client, device_id: str) -> None:
+    ask = {"url": "/access_codes/create", "json": {"device_id": device_id, "sync": True}, "headers": {"idempotency-key": "booking-1"}}
+    first, again = (http.post(**ask).json() for _ in range(2))  # type: ignore[arg-type]
+    assert set(first) == {"access_code", "action_attempt", "ok"}
+    attempt = first["action_attempt"]
+    assert set(attempt) == {"action_attempt_id", "action_type", "status", "result", "error"}
+    assert attempt["result"] == {"access_code": first["access_code"]}
+    assert first["access_code"]["status"] == "set"
+    assert again["action_attempt"] == attempt
+    assert http.get("/action_attempts/get", params={"action_attempt_id": attempt["action_attempt_id"]}).json()["action_attempt"] == attempt
+
+
+def test_an_update_answers_with_the_changed_code_and_a_deletion_with_what_kills_it(http: httpx.Client, served: Any) -> None:
+    igloo = served.codes.register_device("Front door", "igloo", now=served.clock()).device_id
+    made = http.post("/access_codes/create", json={"device_id": igloo, "is_offline_access_code": True}).json()["access_code"]
+    one = {"access_code_id": made["access_code_id"]}
+    changed = http.patch("/access_codes/update", json={**one, "name": "Ada"}).json()["action_attempt"]
+    assert changed["result"]["access_code"] == {**made, "name": "Ada"}
+    deleted = http.delete("/access_codes/delete", params=one).json()["action_attempt"]
+    assert deleted["result"]["revoke_code"]["code"].isdecimal()
+
+
 # --- once ---------------------------------------------------------------------------------------------------------
 
 
@@ -195,6 +247,15 @@ def test_a_request_with_a_key_of_its_own_is_served_once(http: httpx.Client, devi
     assert http.post("/access_codes/create", json={"device_id": device_id}, headers={"idempotency-key": "booking-2"}).json() != first.json()
     other = http.post("/access_codes/create", json={"device_id": device_id, "name": "Eve"}, headers={"idempotency-key": "booking-1"})
     assert other.status_code in (400, 409)
+
+
+@pytest.mark.parametrize("key", ["", "k" * 257, "k" * 5000])
+@pytest.mark.parametrize("path", ["/access_codes/create", "/access_codes/create_multiple"])
+def test_a_request_s_own_key_is_a_name_of_reasonable_length(http: httpx.Client, device_id: str, path: str, key: str) -> None:
+    asked = {"device_id": device_id} if path.endswith("create") else {"device_ids": [device_id]}
+    answer = http.post(path, json=asked, headers={"idempotency-key": key})
+    assert (answer.status_code, error(answer)["type"]) == (400, "invalid_input")
+    assert http.get("/access_codes/list", params={"device_id": device_id}).json()["access_codes"] == []
 
 
 def test_what_was_deleted_can_be_put_again(http: httpx.Client, served: Any, device_id: str) -> None:

@@ -118,11 +118,11 @@ def _all(codes: AccessCodes, device_id: str) -> list[Any]:
 
 def _created(codes: AccessCodes, device_id: str) -> list[str]:
     """The access codes whose creation is told, each once for each event."""
-    told: dict[str, str] = {}
-    since = None
+    told: list[str] = []
+    cursor = None
     while True:
-        events = codes.list_events(device_id=device_id, event_type="access_code.created", since=since, limit=1000)
-        if told.keys() >= {event.event_id for event in events}:
-            return list(told.values())
-        told |= {event.event_id: event.access_code_id for event in events}
-        since = events[-1].occurred_at
+        page = codes.list_events(device_id=device_id, event_type="access_code.created", page_cursor=cursor)
+        told.extend(event.access_code_id for event in page.items)
+        if not page.has_next_page:
+            return told
+        cursor = page.next_page_cursor

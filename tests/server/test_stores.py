@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -69,3 +70,26 @@ def test_each_code_has_its_event_and_each_event_its_code(twins: Any) -> None:
     assert len({code["code"] for code in made}) == 40
     events = ask("GET", "/events/list", params={"device_id": door, "event_type": "access_code.created"}).json()["events"]
     assert sorted(event["access_code_id"] for event in events) == sorted(code["access_code_id"] for code in made)
+
+
+def test_what_a_database_cannot_keep_or_reckon_with_is_refused_and_is_no_failure(twins: Any) -> None:
+    served, ask, _ = twins
+    door = _door(served, None)
+    cursor = base64.urlsafe_b64encode(b'[1,"\\u0000"]').decode()
+    long_ago = {"starts_at": "0001-01-01T00:00:00Z", "ends_at": "2028-01-01T00:00:00Z"}
+    for path, asked in (
+        ("/access_codes/create", {"device_id": door, "name": "a\0b"}),
+        ("/access_codes/create", {"device_id": door, "common_code_key": "a\0b"}),
+        ("/access_codes/create", {"device_id": door, **long_ago}),
+        ("/access_codes/create_multiple", {"device_ids": [door], **long_ago}),
+        ("/access_codes/list", {"search": "a\0b"}),
+        ("/access_codes/list", {"device_id": door, "page_cursor": cursor}),
+        ("/devices/get", {"name": "a\0b"}),
+        ("/devices/list", {"search": "a\0b"}),
+        ("/action_attempts/list", {"page_cursor": cursor}),
+        ("/events/list", {"page_cursor": cursor}),
+        ("/events/get", {"event_type": "a\0b"}),
+    ):
+        answer = ask("POST", path, json=asked)
+        assert answer.status_code == 400, (path, asked, answer.text)
+    assert ask("POST", "/access_codes/list", json={"device_id": door}).json()["access_codes"] == []

@@ -38,6 +38,7 @@ def _action_attempts() -> None:
         "action_attempts",
         sa.Column("action_attempt_id", sa.String(), nullable=False),
         sa.Column("workspace_id", sa.String(), nullable=False),
+        sa.Column("device_id", sa.String(), nullable=False),
         sa.Column("access_code_id", sa.String(), nullable=True),
         sa.Column("action_type", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
@@ -45,7 +46,7 @@ def _action_attempts() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("action_attempt_id"),
     )
-    op.create_index(op.f("ix_action_attempts_access_code_id"), "action_attempts", ["access_code_id"], unique=False)
+    op.create_index("action_attempts_found", "action_attempts", ["workspace_id", "created_at"], unique=False)
 
 
 def _events() -> None:
@@ -119,6 +120,7 @@ def _requests() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "request_id"),
     )
+    op.create_index(op.f("ix_requests_created_at"), "requests", ["created_at"], unique=False)
 
 
 def _variants() -> None:
