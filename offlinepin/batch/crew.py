@@ -1,5 +1,5 @@
-"""The threads that serve a table's chunks: each device's rows always on the same one, in their order, so that variants come out the same
-however many there are. The work is done outside Python's lock, so that threads use all cores; no key leaves the process."""
+"""The threads that serve a table's chunks. The work is done outside Python's lock, so that threads use all cores; chunks take their turns
+where variants are counted, so that these come out the same however many threads there are. No key leaves the process."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from queue import SimpleQueue
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from offlinepin.batch.columns import split
 from offlinepin.batch.formats import Encoded, Encoder
 from offlinepin.batch.generate import Generator
-from offlinepin.batch.parting import merged, rows_of_parts
 from offlinepin.batch.requests import COLUMNS
 from offlinepin.batch.runledger import RunLedger
-
-I64 = npt.NDArray[np.int64]
+from offlinepin.batch.turns import ALONE, Turn, Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +28,12 @@ class Served:
     files: list[tuple[int, Encoded]] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """A chunk whose parts are being served; ``None`` for the whole of it."""
-
-    number: int
-    chunk: pa.RecordBatch
-    rows: list[I64] | None
-    added: list[Future[list[pa.Array]]]
-
-
 class Crew:
     """Serves chunks.
 
     Args:
-        generators: one for each part of the devices, each of which has seen the table's schema.
-        ledger: is told the number of a chunk before its rows are served.
+        generators: one for each thread that may serve rows, which count variants together. Each has seen the table's schema.
+        ledger: is told the number of a chunk before its rows are served; then there is one generator.
         schema: of the result.
         result: makes the result's bytes.
         refused: makes those of the refused rows' own file, if there is one.
@@ -64,68 +49,76 @@ class Crew:
         refused: Encoder | None,
         jobs: int,
     ) -> None:
-        self._generators, self._ledger, self._schema = generators, ledger, schema
+        self._ledger, self._schema = ledger, schema
         self._result, self._refused, self._jobs = result, refused, jobs
+        self._servers = len(generators)
+        self._idle: SimpleQueue[Generator] = SimpleQueue()
+        for each in generators:
+            self._idle.put(each)
+        self._counting, self._settling = Turns(), Turns()
 
     def serve(self, chunks: Iterable[tuple[int, pa.RecordBatch]], again: int) -> Iterator[Served]:
         """The outcomes of numbered chunks in their order. Those numbered below ``again`` are only gone over, to count the variants that
         they took."""
         if self._jobs == 1:
             for number, chunk in chunks:
-                added = [self._part(0, number, chunk, None)]
+                added = self._added(number, chunk)
                 if number >= again:
-                    yield self._finished(chunk, None, added)
+                    yield self._finished(chunk, added)
             return
-        lanes = [ThreadPoolExecutor(1) for _ in range(self._jobs)]
+        servers = ThreadPoolExecutor(self._servers)
+        finishers = servers if self._ledger is None else ThreadPoolExecutor(self._jobs - 1)
         try:
-            yield from self._beside(lanes, chunks, again)
+            yield from self._beside(servers, finishers, chunks, again)
         finally:
-            for lane in lanes:
-                lane.shutdown(cancel_futures=True)
+            for pool in (servers, finishers):
+                pool.shutdown(cancel_futures=True)
 
-    def _beside(self, lanes: list[ThreadPoolExecutor], chunks: Iterable[tuple[int, pa.RecordBatch]], again: int) -> Iterator[Served]:
-        """A lane does its tasks in their order. What a chunk's parts come to is put together after the next chunk's parts were handed
-        out, so that no lane waits for another."""
-        parts = len(self._generators)
-        split: deque[_Split] = deque()
-        finished: deque[Future[Served | None]] = deque()
-
-        def finish() -> None:
-            each = split.popleft()
-            finished.append(lanes[each.number % len(lanes)].submit(self._gathered, each, each.number < again))
-
+    def _beside(
+        self, servers: ThreadPoolExecutor, finishers: ThreadPoolExecutor, chunks: Iterable[tuple[int, pa.RecordBatch]], again: int
+    ) -> Iterator[Served]:
+        """Twice as many chunks are under way as there are threads, so that none has to wait for the next one to be read."""
+        under_way: deque[Future[Served | None]] = deque()
         for number, chunk in chunks:
-            rows = None if parts == 1 else rows_of_parts(chunk.column("device_id"), parts)
-            added = [lanes[p].submit(self._part, p, number, chunk, None if rows is None else rows[p]) for p in range(parts)]
-            split.append(_Split(number, chunk, rows, added))
-            if len(split) > 1:
-                finish()
-            while len(finished) > len(lanes):
-                yield from _found(finished.popleft())
-        while split:
-            finish()
-        while finished:
-            yield from _found(finished.popleft())
+            if servers is finishers:
+                under_way.append(servers.submit(self._served, number, chunk, number < again))
+            else:
+                under_way.append(finishers.submit(self._after, servers.submit(self._added, number, chunk), chunk))
+            while len(under_way) > 2 * self._jobs:
+                yield from _found(under_way.popleft())
+        while under_way:
+            yield from _found(under_way.popleft())
         if self._ledger is not None:
-            lanes[0].submit(self._ledger.close).result()  # its connection belongs to that thread
+            servers.submit(self._ledger.close).result()  # its connection belongs to that thread
 
-    def _part(self, part: int, number: int, chunk: pa.RecordBatch, rows: I64 | None) -> list[pa.Array]:
-        """The added columns of one part's rows."""
+    def _served(self, number: int, chunk: pa.RecordBatch, again: bool) -> Served | None:
+        added = self._added(number, chunk)
+        return None if again else self._finished(chunk, added)
+
+    def _after(self, added: Future[list[pa.Array]], chunk: pa.RecordBatch) -> Served:
+        return self._finished(chunk, added.result())
+
+    def _added(self, number: int, chunk: pa.RecordBatch) -> list[pa.Array]:
+        """The added columns of a chunk."""
         if self._ledger is not None:
             self._ledger.begin(number)
-        some = chunk.select([column.name for column in COLUMNS if column.name in chunk.schema.names])
-        if rows is not None:
-            some = some.take(pa.array(rows))
-        made = [self._generators[part].batch(each) for each in split(some)]
-        return made[0] if len(made) == 1 else [pa.concat_arrays(arrays) for arrays in zip(*made, strict=True)]
+        turns = (self._counting, self._settling) if self._servers > 1 else ()
+        generator = self._idle.get()
+        try:
+            some = chunk.select([column.name for column in COLUMNS if column.name in chunk.schema.names])
+            added = generator.batch(some, Turn(*(each.of(number) for each in turns)) if turns else ALONE)
+            for each in turns:
+                each.through(number)
+        except BaseException:
+            for each in turns:
+                each.fail(number)
+            raise
+        finally:
+            self._idle.put(generator)
+        return added
 
-    def _gathered(self, each: _Split, again: bool) -> Served | None:
-        added = [future.result() for future in each.added]
-        return None if again else self._finished(each.chunk, each.rows, added)
-
-    def _finished(self, chunk: pa.RecordBatch, rows: list[I64] | None, added: list[list[pa.Array]]) -> Served:
-        columns = added[0] if rows is None else merged(added, rows)
-        whole = pa.RecordBatch.from_arrays([*chunk.columns, *columns], schema=self._schema)
+    def _finished(self, chunk: pa.RecordBatch, added: list[pa.Array]) -> Served:
+        whole = pa.RecordBatch.from_arrays([*chunk.columns, *added], schema=self._schema)
         errors = whole.column("error")
         files = [(whole.num_rows, self._result.encode(whole))]
         if self._refused is not None:
@@ -134,7 +127,7 @@ class Crew:
         return Served(whole.num_rows, _counted(errors), files)
 
 
-def _found(future: Future[Any]) -> Iterator[Served]:
+def _found(future: Future[Served | None]) -> Iterator[Served]:
     served = future.result()
     if served is not None:
         yield served

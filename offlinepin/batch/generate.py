@@ -20,7 +20,8 @@ from offlinepin.batch.matching import Fits, Wanted, fit_rows, kind_tables
 from offlinepin.batch.requests import COLUMNS, Rows, grouped
 from offlinepin.batch.sealing import Sealer
 from offlinepin.batch.single import Refusal, SinglePath
-from offlinepin.batch.taking import ByLedger, ByTally, Grants, Taker
+from offlinepin.batch.taking import ByLedger, ByTally, Counts, Grants, Taker
+from offlinepin.batch.turns import ALONE, Turn
 from offlinepin.engine.clock import EPOCH, LockClock, check_aware
 from offlinepin.engine.profile import Profile
 from offlinepin.errors import RequestError
@@ -96,6 +97,7 @@ class Generator:
         max_time_rounding: timedelta | None,
         *,
         allow_weak: bool,
+        counts: Counts | None = None,
     ) -> None:
         self._vendor = resolve(vendor)
         self._profile = self._vendor.profile
@@ -114,7 +116,7 @@ class Generator:
         self._known_clocks: dict[str | None, LockClock | None] = {}
         self._single = SinglePath(keys, self._vendor, ledger, now, max_time_rounding, time_zone)
         self._taker: Taker = (
-            ByTally(self._sealer, self._kinds, self._single)
+            ByTally(self._sealer, self._kinds, self._single, counts or Counts())
             if ledger is None
             else ByLedger(self._sealer, self._kinds, self._single, ledger)
         )
@@ -133,14 +135,14 @@ class Generator:
         check_schema(schema, (), [f.name for f in self._fields])
         return self._fields
 
-    def batch(self, batch: pa.RecordBatch) -> list[pa.Array]:
-        """The added columns of one record batch."""
+    def batch(self, batch: pa.RecordBatch, turn: Turn = ALONE) -> list[pa.Array]:
+        """The added columns of one record batch, with the turn that it has among others which run beside it."""
         answers = Answers(self._profile, batch.num_rows)
         if batch.num_rows:
-            self._serve(Rows.of(batch, COLUMNS, shared=self._tokens.shares), answers)
+            self._serve(Rows.of(batch, COLUMNS, shared=self._tokens.shares), answers, turn)
         return answers.arrays(self._fields)
 
-    def _serve(self, rows: Rows, answers: Answers) -> None:
+    def _serve(self, rows: Rows, answers: Answers, turn: Turn) -> None:
         fits = self._match(rows)
         for i in np.flatnonzero(fits.kinds < 0).tolist():
             found = self._single.place(rows.row(i))
@@ -155,7 +157,7 @@ class Generator:
         drafts, odd = self._drafter.drafts(fits)
         odd |= self._times(rows, fits, drafts, answers)
         grants = Grants(rows, chosen, known, at(fits.kinds, chosen), at(fits.starts, chosen), at(fits.durations, chosen))
-        self._taker.take(grants, drafts.of_rows(chosen), at(odd, chosen), answers)
+        self._taker.take(grants, drafts.of_rows(chosen), at(odd, chosen), answers, turn)
 
     def _match(self, rows: Rows) -> Fits:
         """The grant of each row; kind -1 where the single path must say."""

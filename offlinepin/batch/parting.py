@@ -1,9 +1,6 @@
-"""Rows by their device, in parts of which each holds all rows of its devices: so each part can count variants by itself, and what a row
-gets does not depend on how many parts there are."""
+"""Rows by their device, in parts of which each holds all rows of its devices: so each part can count variants by itself."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -50,29 +47,3 @@ def _mixed(ids: pa.Array) -> U64:
     first *= np.uint64(0xBF58476D1CE4E5B9)
     first >>= np.uint64(32)
     return first
-
-
-def rows_of_parts(ids: pa.Array, parts: int) -> list[I64]:
-    """The rows of each part, rising."""
-    if parts == 1:
-        return [np.arange(len(ids))]
-    part = part_of_rows(ids, parts)
-    return [np.flatnonzero(part == each) for each in range(parts)]
-
-
-def merged(columns: Sequence[Sequence[pa.Array]], rows: Sequence[I64]) -> list[pa.Array]:
-    """The parts' columns, each part's rows put where they were."""
-    if len(columns) == 1:
-        return list(columns[0])
-    order = np.concatenate(rows)
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    index = pa.array(place)
-    return [_merged(parts, index) for parts in zip(*columns, strict=True)]
-
-
-def _merged(parts: tuple[pa.Array, ...], index: pa.Array) -> pa.Array:
-    plain = not pa.types.is_dictionary(parts[0].type)  # whose dictionary would be lost
-    if plain and all(part.null_count == len(part) for part in parts):  # as errors are, mostly
-        return pa.nulls(len(index), parts[0].type)
-    return pa.concat_arrays(parts).take(index)

@@ -1,5 +1,5 @@
 """The batch kernel without C: the same columns through numpy, one array operation for thousands of rows. Equal to the C kernel, and a
-thirtieth as fast; numpy releases the GIL, so threads help here too."""
+twentieth as fast; numpy releases the GIL, so threads help here too."""
 
 from __future__ import annotations
 

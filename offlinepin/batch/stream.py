@@ -23,6 +23,7 @@ from offlinepin.batch.formats import CHUNK, Encoder, FileFormat, Source, format_
 from offlinepin.batch.generate import Generator
 from offlinepin.batch.record import Asked, Done, Record, Written
 from offlinepin.batch.runledger import RunLedger
+from offlinepin.batch.taking import Counts
 from offlinepin.engine.clock import check_aware
 from offlinepin.errors import BatchError, RequestError
 from offlinepin.keys import MasterKey
@@ -156,9 +157,9 @@ def _result_schema(job: Job, schema: pa.Schema) -> pa.Schema:
     return pa.schema([*schema, *added], schema.metadata)
 
 
-def _generator(job: Job, now: datetime, ledger: RunLedger | None) -> Generator:
+def _generator(job: Job, now: datetime, ledger: RunLedger | None, counts: Counts | None = None) -> Generator:
     rounding = None if job.rounding is None else parse_rounding(job.rounding)
-    return Generator(job.keys, job.vendor, ledger, job.time_zone, now, rounding, allow_weak=job.allow_weak)
+    return Generator(job.keys, job.vendor, ledger, job.time_zone, now, rounding, allow_weak=job.allow_weak, counts=counts)
 
 
 def _begun(job: Job, kinds: tuple[FileFormat, ...], record: Record, parts: list[Path]) -> tuple[Asked, Done]:
@@ -314,9 +315,9 @@ def _serve(
     chunks = chain(first, chunks)
     with ExitStack() as stack:
         ledger = None if job.ledger is None else stack.enter_context(closing(RunLedger(job.ledger, asked.run)))
-        parts = 1 if ledger is not None else job.jobs
-        now = datetime.fromisoformat(asked.now)
-        generators = [_generator(job, now, ledger) for _ in range(parts)]
+        servers = 1 if ledger is not None else job.jobs
+        now, counts = datetime.fromisoformat(asked.now), Counts(servers)
+        generators = [_generator(job, now, ledger, counts) for _ in range(servers)]
         for generator in generators:
             generator.check(source.schema)
         again = done.chunks

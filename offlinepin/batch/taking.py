@@ -3,7 +3,9 @@ rows get its variants in their order, and no code that could be read as another 
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -18,10 +20,12 @@ from offlinepin.batch.requests import Rows, grouped
 from offlinepin.batch.sealing import Sealer
 from offlinepin.batch.single import Refusal, SinglePath
 from offlinepin.batch.tally import EXACT, Tally
+from offlinepin.batch.turns import Turn
 from offlinepin.batch.variants import first_of_each, of_the_same_place, place_hashes
 from offlinepin.ledger import Ledger, MemoryLedger, Place
 
 I64 = npt.NDArray[np.int64]
+U8 = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
 
 
@@ -75,8 +79,8 @@ class Taker(Protocol):
         """There will be so many rows."""
         ...
 
-    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> None:
-        """Serve or refuse every grant. ``odd`` ones have times that only the single path can tell."""
+    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers, turn: Turn) -> None:
+        """Serve or refuse every grant, in turn with other batches. ``odd`` ones have times that only the single path can tell."""
         ...
 
 
@@ -127,23 +131,52 @@ class _Writer:
             answers.refuse(grants.row(i), self.single.exhausted(grants.rows.row(grants.row(i))))
 
 
+class Counts:
+    """What was given out so far, in one run: a tally of most places, and the others exactly. Threads may share it, ``beside`` of them."""
+
+    def __init__(self, beside: int = 1) -> None:
+        self.tally, self.exact = Tally(), MemoryLedger()
+        self._lock, self._settled = Lock(), 0
+        self._moved: deque[tuple[int, U64]] = deque(maxlen=beside)
+
+    def count(self, hashes: U64) -> tuple[U8, int]:
+        """See :meth:`Tally.count`; and a mark of this moment."""
+        with self._lock:
+            return self.tally.count(hashes), self._settled
+
+    def move(self, hashes: U64) -> None:
+        """These places are kept exactly from now on."""
+        with self._lock:
+            self.tally.put(hashes, np.full(len(hashes), EXACT, np.uint8))
+            self._moved.append((self._settled, hashes))
+            self._settled += 1
+
+    def moved_since(self, mark: int, hashes: U64) -> Mask | None:
+        """Which of these places were moved after a mark; ``None`` if none were at all."""
+        with self._lock:
+            moved = [each for number, each in self._moved if number >= mark]
+        return np.isin(hashes, np.concatenate(moved)) if moved else None
+
+
 class ByTally:
     """Takes each place's variants in turn. Where that is not all there is to it, because a row asks for a certain variant or one had to
-    be passed over, the place is kept exactly from then on, and its rows take the single path."""
+    be passed over, the place is kept exactly from then on, and its rows take the single path. Batches that run beside each other count
+    before they know that of an earlier one; so each looks again in the end, and comes to what it would have come to after it."""
 
-    def __init__(self, sealer: Sealer, tables: list[KindTable], single: SinglePath) -> None:
+    def __init__(self, sealer: Sealer, tables: list[KindTable], single: SinglePath, counts: Counts) -> None:
         self._writer = _Writer(sealer, tables, single)
-        self._tally, self._exact = Tally(), MemoryLedger()
+        self._counts = counts
 
     def expect(self, rows: int) -> None:
         """See :meth:`Taker.expect`."""
-        self._tally.expect(rows)
+        self._counts.tally.expect(rows)
 
-    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> None:
+    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers, turn: Turn) -> None:
         """See :meth:`Taker.take`."""
         writer = self._writer
         hashes = grants.hashes()
-        before = self._tally.count(hashes)
+        with turn.counting:
+            before, mark = self._counts.count(hashes)
         unusual = before >= EXACT - 1
         unusual |= odd
         wanted = grants.wanted()
@@ -158,22 +191,25 @@ class ByTally:
         if not good.all():
             unusual[_some(some, len(grants))[~good]] = True
             unusual = of_the_same_place(hashes, unusual)
-        if unusual.any():  # what was written for them is written over
-            rows = np.flatnonzero(unusual)
-            self._keep(grants, first_of_each(hashes, rows), variants)
-            writer.issue(grants, rows, self._exact, answers)
-            self._tally.put(hashes[rows], np.full(len(rows), EXACT, np.uint8))
-            left |= unusual
+        with turn.settling:
+            moved = self._counts.moved_since(mark, hashes)
+            if moved is not None:
+                unusual |= moved
+            if unusual.any():  # what was written for them is written over
+                self._settle(grants, hashes, np.flatnonzero(unusual), variants if moved is None else np.where(moved, EXACT, variants))
+                writer.issue(grants, np.flatnonzero(unusual), self._counts.exact, answers)
+        left |= unusual
         if not left.all():
             writer.exhausted(grants, np.flatnonzero(~left), answers)
 
-    def _keep(self, grants: Grants, some: I64, counts: I64) -> None:
+    def _settle(self, grants: Grants, hashes: U64, rows: I64, before: I64) -> None:
         """Keep the places of some grants exactly from now on: what was given out there so far goes into the ledger."""
-        for i in some.tolist():
-            if (count := int(counts[i])) < EXACT:
+        for i in first_of_each(hashes, rows).tolist():
+            if (count := int(before[i])) < EXACT:
                 place = grants.place(i, self._writer.tables)
                 for _ in range(count):
-                    self._exact.take(place, range(count), lambda _: True, None)
+                    self._counts.exact.take(place, range(count), lambda _: True, None)
+        self._counts.move(hashes[rows])
 
 
 class ByLedger:
@@ -185,8 +221,12 @@ class ByLedger:
     def expect(self, rows: int) -> None:
         """See :meth:`Taker.expect`."""
 
-    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> None:
+    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers, turn: Turn) -> None:
         """See :meth:`Taker.take`."""
+        with turn.counting, turn.settling:
+            self._take(grants, drafts, odd, answers)
+
+    def _take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> None:
         writer, n = self._writer, len(grants)
         hashes = grants.hashes()
         limits = writer.limits[grants.kinds]

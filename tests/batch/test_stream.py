@@ -22,7 +22,7 @@ import pyarrow.parquet as pq  # noqa: E402
 from offlinepin.batch import BatchError, generate, stream  # noqa: E402
 from offlinepin.batch.footers import MAGIC, Piece  # noqa: E402
 from offlinepin.batch.formats import FileFormat, even, format_of  # noqa: E402
-from offlinepin.batch.parting import merged, part_of_rows, rows_of_parts  # noqa: E402
+from offlinepin.batch.parting import part_of_rows  # noqa: E402
 from offlinepin.batch.record import Record  # noqa: E402
 from offlinepin.batch.stream import Job, Summary, run  # noqa: E402
 from offlinepin.errors import NaiveDatetimeError, RequestError, WeakProfileError  # noqa: E402
@@ -151,6 +151,16 @@ def test_other_readers_of_parquet_read_the_result_too(tmp_path: Path) -> None:
     assert polars.read_parquet(tmp_path / "out.parquet")["code"].to_list() == codes
     found = duckdb.sql(f"SELECT code FROM '{tmp_path / 'out.parquet'}'").fetchall()  # noqa: S608
     assert [code for (code,) in found] == codes
+
+
+def test_every_column_of_a_parquet_file_is_compressed_but_the_code_which_is_random(tmp_path: Path) -> None:
+    table = some_table().append_column("within", pa.array([[{"a": str(i)}] for i in range(1000)]))
+    quietly(job(write(table, tmp_path / "in.parquet"), tmp_path / "out.parquet"))
+    group = pq.ParquetFile(tmp_path / "out.parquet").metadata.row_group(0)
+    found = {column.path_in_schema: column.compression for column in map(group.column, range(group.num_columns))}
+    assert found.pop("code") == "UNCOMPRESSED"
+    assert set(found.values()) == {"SNAPPY"}
+    assert any(path.startswith("within.") for path in found)
 
 
 def test_columns_of_any_kind_pass_through(tmp_path: Path) -> None:
@@ -467,13 +477,6 @@ def test_a_device_s_rows_are_all_in_one_part_in_every_type_of_text(ids: list[str
     assert len({(each, int(part)) for each, part in zip(ids, found, strict=True)}) == len(set(ids))
     for each in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())):
         assert part_of_rows(pa.array(ids, each).slice(skip), parts).tolist() == found[skip:].tolist()
-
-
-@given(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=60), st.integers(1, 5))
-def test_parts_put_together_are_the_whole(ids: list[str], parts: int) -> None:
-    array = pa.array(ids)
-    rows = rows_of_parts(array, parts)
-    assert merged([[array.take(pa.array(some))] for some in rows], rows)[0].to_pylist() == ids
 
 
 @given(st.lists(st.integers(0, 30), max_size=12), st.integers(1, 20))
