@@ -3,7 +3,9 @@
 #define OPIN_BOARD_H
 
 #include "offlinepin.h"
+#if !defined(OPIN_WHOLE)
 #include "opin_lock.h"
+#endif
 
 /* What the lock asks the board, with two words, and gets one back. */
 typedef enum {
@@ -24,6 +26,7 @@ typedef struct {
     opin_decision decision;
     board_ask ask;
     const uint8_t *flash; /* the part's content, which the board keeps */
+    uint8_t *memory;      /* the lock's, between calls */
 } board;
 
 /* What a code reads as under one window: family, payload (upper and lower half), kind, start, duration index, variant. */

@@ -163,9 +163,9 @@ static bool is_held(const fuzz_door *before, const char *text, uint32_t length, 
     uint8_t tag[OPIN_TAG_BYTES];
     opin_tag(tag, token, text, length);
     for (; entry < token - 4; entry += OPIN_ENTRY_BYTES) {
-        opin_grant held;
-        (void)opin_unpack(profile, opin_get(entry + OPIN_TAG_BYTES, 8) >> 1, &held);
-        if (memcmp(entry, tag, sizeof tag) == 0 && opin_same(&held, grant)) {
+        opin_code held;
+        opin_unpack(profile, opin_packed_at(entry + OPIN_TAG_BYTES) >> 1, &held);
+        if (memcmp(entry, tag, sizeof tag) == 0 && opin_same(&held.grant, grant)) {
             return true;
         }
     }

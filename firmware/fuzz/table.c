@@ -4,38 +4,38 @@
 
 enum { AT_WINDOW = 2, AT_PAYLOAD = 6, AT_END = 14, AT_TOKEN = 18, AT_DIGITS = AT_TOKEN + OPIN_TOKEN_BYTES };
 
-#define LATEST INT64_C(8583494400) /* 2242-01-01: state images hold starts before it */
+#define LATEST INT64_C(2147483648) /* 2038: codes that start before it end in 32 bits of seconds, however long they are */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A payload is what its grant says (section 6), and a grant comes back from a state's bits as it went in (section 12). */
 static void check_payload(const opin_profile *profile, uint32_t family, uint32_t window, uint64_t payload, uint32_t shortened) {
     const opin_family *const f = &profile->families[family];
-    opin_grant grant, held;
-    opin_life life;
-    const bool is_one = opin_decode(profile, family, window, payload, &grant);
+    opin_code code, held;
+    const opin_grant *const grant = &code.grant;
+    const bool is_one = opin_decode(profile, family, window, payload, &code.grant);
     MUST(is_one == (payload < f->payloads));
     if (!is_one) {
         return;
     }
-    const opin_kind *const kind = &profile->kinds[grant.kind];
-    MUST(kind->family == family && grant.duration < kind->duration_count && grant.variant < kind->variants);
-    MUST(grant.start / f->window == window);
-    const uint64_t offset = (uint64_t)(grant.start % f->window) * kind->duration_count + grant.duration;
-    MUST(kind->base + offset * kind->variants + grant.variant == payload);
-    if ((int64_t)((uint64_t)(grant.start + f->window) * f->slot) >= LATEST) {
+    const opin_kind *const kind = &profile->kinds[grant->kind];
+    MUST(kind->family == family && grant->duration < kind->duration_count && grant->variant < kind->variants);
+    MUST(grant->start / f->window == window);
+    const uint64_t offset = (uint64_t)(grant->start % f->window) * kind->duration_count + grant->duration;
+    MUST(kind->base + offset * kind->variants + grant->variant == payload);
+    if ((int64_t)grant->start * f->slot + kind->opens < 0 || (int64_t)((uint64_t)(grant->start + f->window) * f->slot) >= LATEST) {
         return;
     }
-    opin_life_of(profile, &grant, &life);
-    const uint64_t packed = opin_pack(profile, &grant, life.ends);
+    opin_look_up(profile, &code);
+    const uint64_t packed = opin_pack(profile, &code, 0);
     MUST(packed >> 63 == 0);
-    MUST(opin_unpack(profile, packed, &held) == life.ends && opin_same(&grant, &held));
-    MUST(opin_duration(kind, grant.duration) == 0 || (life.ends > life.starts && life.fresh_until > life.starts));
+    opin_unpack(profile, packed, &held);
+    MUST(held.ends == code.ends && held.fresh_until == code.fresh_until && opin_same(grant, &held.grant));
+    MUST(code.is_endless || (code.ends > code.starts && code.fresh_until > code.starts));
     if (kind->linger != 0) { /* the shorter end that a remembered code may have */
-        const int64_t ends = life.starts - profile->tolerance + (int64_t)(shortened % (kind->linger + 1U));
-        if (life.ends == OPIN_NO_TIME || ends < life.ends) {
-            MUST(opin_unpack(profile, opin_pack(profile, &grant, ends), &held) == ends && opin_same(&grant, &held));
-        }
+        const uint32_t seconds = shortened % (kind->linger + 1U);
+        opin_unpack(profile, opin_pack(profile, &code, seconds + 1), &held);
+        MUST(held.ends == code.starts - profile->tolerance + seconds && opin_same(grant, &held.grant));
     }
 }
 
@@ -69,10 +69,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const uint32_t family = data[1] % (uint32_t)profile->family_count;
     const opin_family *const f = &profile->families[family];
     const uint32_t most = (uint32_t)(LATEST / f->slot) / f->window;
-    const uint32_t window = (uint32_t)opin_get(data + AT_WINDOW, 4) % most;
-    const uint64_t payload = opin_get(data + AT_PAYLOAD, 8);
-    check_payload(profile, family, window, payload, (uint32_t)opin_get(data + AT_END, 4));
-    check_payload(profile, family, window, payload % (f->payloads + 1), (uint32_t)opin_get(data + AT_END, 4));
+    const uint32_t window = opin_get(data + AT_WINDOW, 4) % most;
+    const uint64_t payload = opin_packed_at(data + AT_PAYLOAD);
+    check_payload(profile, family, window, payload, opin_get(data + AT_END, 4));
+    check_payload(profile, family, window, payload % ((uint64_t)f->payloads + 1), opin_get(data + AT_END, 4));
     check_code(profile, family, window, data + AT_TOKEN, data + AT_DIGITS, size - AT_DIGITS);
     return 0;
 }

@@ -5,7 +5,8 @@
  * opin_press, and it does the rest. Nothing here allocates, recurses, or keeps a variable of its own: all of a lock is in its
  * opin_lock and the memory that the table sets aside for it. One lock is worked by one thread.
  *
- * Times are whole seconds. The clock counts from 1970-01-01T00:00:00, in UTC or as a wall clock, as the profile says; up to 2242. */
+ * Times are whole seconds in 32 bits. The clock counts from 1970-01-01T00:00:00, in UTC or as a wall clock, as the profile says; a
+ * clock that shows a time after February 2106 counts as lost. */
 #ifndef OFFLINEPIN_H
 #define OFFLINEPIN_H
 
@@ -58,34 +59,35 @@ typedef enum {
 /* ---- The product's table: constant data, made from a profile document. Nobody writes one by hand. ---- */
 
 typedef struct {
-    uint32_t first, step, count; /* durations in slots */
+    uint32_t first, step, count; /* durations in seconds; 0 has no end */
+    bool lapses;                 /* whether they are longer than the activation rule */
 } opin_range;
 
 typedef struct {
-    uint64_t base;                      /* its first payload */
-    const opin_range *ranges;           /* its durations, in payload order */
+    uint8_t family, action, uses, weekdays;
+    uint8_t group;                                 /* 1 + the index of what it supersedes; 0: nothing */
+    uint8_t duration_bits, variant_bits, end_bits; /* in a packed grant (section 12) */
+    uint16_t first_mark;                           /* the bit at which its marks begin */
+    uint16_t about;                                /* the kind that a revoke kind is about */
+    uint32_t base;                                 /* its first payload */
+    const opin_range *ranges;                      /* its durations, in payload order */
     uint32_t duration_count, variants;
-    uint32_t activation;                /* slots */
-    uint32_t linger;                    /* seconds, as all below */
+    uint32_t slot; /* seconds, as all below; its family's */
+    uint32_t activation, linger;
     int32_t opens, closes;
     uint32_t hours_from, hours_to;
-    int32_t earliest, latest;           /* at t its fresh codes start in the slots that begin in (t - earliest, t + latest] */
-    uint32_t ring;                      /* slots in the ring of its marks; 0: only the group's newest code has marks */
-    uint16_t first_mark;                /* the bit at which its marks begin */
-    uint16_t about;                     /* the kind that a revoke kind is about */
-    uint8_t family, action, uses, weekdays;
-    uint8_t group;                      /* 1 + the index of what it supersedes; 0: nothing */
-    uint8_t duration_bits, variant_bits, end_bits; /* in a packed grant (section 12) */
+    uint32_t ring; /* slots in the ring of its marks; 0: only the group's newest code has marks */
 } opin_kind;
 
 typedef struct {
     const char *prefix;
-    uint64_t payloads;          /* P of section 6 */
-    uint32_t low, high;         /* r^u and r^v of section 7 */
-    uint32_t slot, window;      /* seconds, slots */
-    uint16_t first_kind, kind_count;
     uint8_t prefix_length, length;
     bool sets_clock, has_personal, has_passage; /* the last two: what may be typed after one of its codes */
+    uint16_t first_kind, kind_count;
+    uint32_t payloads;        /* P of section 6 */
+    uint32_t low, high;       /* r^u and r^v of section 7 */
+    uint32_t slot, window;    /* seconds, slots */
+    int32_t earliest, latest; /* at t its fresh codes start in the slots that begin in (t - earliest, t + latest] */
 } opin_family;
 
 typedef struct {
@@ -101,6 +103,9 @@ typedef struct {
     uint8_t most_keys;
     char enter, clear;                         /* the keys that end and discard an entry */
     bool masking;
+    /* What any of its kinds and families has: a compiler that sees the table (OPIN_WHOLE) leaves the rest of the lock out. */
+    uint8_t actions;                           /* a bit for each */
+    bool has_marks, has_memory, has_linger, has_hours, has_personal, has_passage;
 } opin_profile;
 
 /* Bytes of a lock's memory: the state (section 12), the token, and the keys of an entry. */
@@ -139,7 +144,7 @@ typedef struct {
     uint32_t start;    /* slot */
     uint32_t duration; /* index */
     uint32_t variant;
-    uint16_t kind;     /* through all families */
+    uint32_t kind;     /* through all families */
 } opin_grant;
 
 /* What the lock decided on one entry. */
@@ -151,22 +156,31 @@ typedef struct {
     bool has_grant;
 } opin_decision;
 
+/* One half of the flash, as journal.c found it. */
+typedef struct {
+    uint32_t start, sequence;
+    uint32_t end;   /* where the next change goes */
+    uint32_t flags;
+} opin_bank;
+
 /* All that a lock keeps beside its memory. Treat it as closed; opin_power_up sets it. Its memory holds the token: secret. */
 typedef struct {
     const opin_profile *profile;
     const opin_port *port;
     uint8_t *image; /* the state, the token, the keys typed */
-    opin_grant followed;
-    uint32_t charged_at, pressed_at, follow_until; /* uptimes */
-    uint32_t sequence, end;                        /* of the bank in use */
-    uint8_t refused[OPIN_TAG_BYTES];
-    uint8_t key_count, bank;
-    bool has_refused, follows, is_closed, is_empty;
     opin_status status;
+    uint8_t key_count;
+    bool has_refused, follows;
+    uint8_t refused[OPIN_TAG_BYTES];
+    uint32_t charged_at, pressed_at, follow_until; /* uptimes */
+    uint32_t bank_bytes;                           /* half of the flash */
+    opin_bank bank;                                /* the half in use */
+    opin_grant followed;
 } opin_lock;
 
 /* The power has come: read the state from flash, or begin with a new lock's if the flash is blank; finish what a cut left undone.
- * memory: OPIN_MEMORY_BYTES of the profile. token, generation: as provisioned; they count only while the flash is blank. */
+ * memory: OPIN_MEMORY_BYTES of the profile; a whole lock (OPIN_WHOLE) works in opin_product_memory, and that must be it.
+ * token, generation: as provisioned; they count only while the flash is blank. */
 opin_status opin_power_up(opin_lock *lock, const opin_profile *profile, const opin_port *port, uint8_t *memory,
                           const uint8_t token[OPIN_TOKEN_BYTES], uint32_t generation);
 

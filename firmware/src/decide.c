@@ -1,75 +1,75 @@
 /* The lock's decision on a typed text (section 9) and what an accepted code does to the state (section 10). */
 #include "opin_lock.h"
 
-/* One way to read a text; of several the best is kept. */
-typedef struct {
-    opin_reason reason;
-    opin_grant grant;
-    uint32_t entry; /* by which the lock knows it, or OPIN_FRESH */
-    int64_t ends;   /* the entry's */
-    uint8_t tag[OPIN_TAG_BYTES];
-} opin_reading;
-
-/* What is the same for all readings of an entry. */
+/* What is the same for all readings of an entry, and the best so far: its reason and grant are in the decision. */
 typedef struct {
     const opin_lock *lock;
-    int64_t now, t;
-    opin_reading best;
+    uint32_t now, t;
+    opin_decision *decision;
+    uint32_t floor;              /* what the best one will make the floor */
+    bool is_held;                /* the lock knows it from memory */
+    uint8_t tag[OPIN_TAG_BYTES]; /* of its text */
 } opin_judging;
-
-static const opin_kind *kind_of(const opin_lock *lock, const opin_grant *grant) {
-    return &lock->profile->kinds[grant->kind];
-}
 
 /* ---- Steps 1 to 4 ---- */
 
 /* Seconds that the lock stays locked after its last charge. */
 static uint32_t wait_after(const opin_profile *profile, uint32_t failures) {
-    uint64_t wait = profile->delay;
+    uint32_t wait = profile->delay;
     if (failures <= profile->free) {
         return 0;
     }
     for (uint32_t over = failures - profile->free; over > 1 && profile->growth > 1 && wait > 0 && wait < profile->cap; over--) {
         wait *= profile->growth;
     }
-    return wait < profile->cap ? (uint32_t)wait : profile->cap;
+    return wait < profile->cap ? wait : profile->cap;
 }
 
 /* The texts that an entry may mean are its ends of at most `length` keys, longest first; without masking only the whole. */
 static uint32_t shortest(const opin_lock *lock, uint32_t length) {
-    return lock->profile->masking ? 1 : length;
+    return OPIN_PROFILE(lock)->masking || length == 0 ? 1 : length;
+}
+
+/* The next end of an entry that a family claims. *count is its length; at first one more than that of the entry. */
+static bool next_claim(const opin_lock *lock, const char *text, uint32_t length, uint32_t *count, opin_claim *claim) {
+    do {
+        (*count)--;
+        if (*count < shortest(lock, length)) {
+            return false;
+        }
+    } while (!opin_claims(OPIN_PROFILE(lock), text + length - *count, *count, claim));
+    return true;
 }
 
 /* Whether an entry can be a personal code: only if no family claims it. */
 static bool may_be_personal(const opin_lock *lock, uint32_t length) {
-    return length == OPIN_PERSONAL_LENGTH && opin_has_entry(lock, OPIN_PERSONAL);
+    return OPIN_PROFILE(lock)->has_personal && length == OPIN_PERSONAL_LENGTH;
 }
 
 /* False: refused. True: charged, and the state is to be committed before anything is deciphered. */
-bool opin_admit(opin_lock *lock, int64_t now, uint32_t uptime, const char *text, uint32_t length, opin_decision *refusal) {
-    const opin_profile *const profile = lock->profile;
+OPIN_LOCAL bool opin_admit(opin_lock *lock, uint32_t now, uint32_t uptime, const char *text, uint32_t length, opin_decision *refusal) {
+    const opin_profile *const profile = OPIN_PROFILE(lock);
     const uint32_t elapsed = uptime - (lock->charged_at <= uptime ? lock->charged_at : 0);
-    uint32_t failures = (uint32_t)opin_get(lock->image + OPIN_AT_FAILURES, 2), rest;
+    uint32_t failures = opin_get(OPIN_IMAGE(lock) + OPIN_AT_FAILURES, 2);
     const uint32_t wait = wait_after(profile, failures);
+    uint32_t count = length + 1;
     bool is_claimed = false, sets_clock = false;
+    opin_claim claim;
     if (wait > elapsed) {
         refusal->reason = OPIN_THROTTLED;
         refusal->wait = wait - elapsed;
         return false;
     }
-    for (uint32_t count = length; count > 0 && count >= shortest(lock, length); count--) {
-        opin_claim claim;
-        if (opin_claims(profile, text + length - count, count, &claim)) {
-            is_claimed = true;
-            sets_clock = sets_clock || profile->families[claim.family].sets_clock;
-        }
+    while (next_claim(lock, text, length, &count, &claim)) {
+        is_claimed = true;
+        sets_clock |= opin_has(profile, OPIN_SET_CLOCK) && profile->families[claim.family].sets_clock;
     }
-    if (!is_claimed && !may_be_personal(lock, length)) {
-        refusal->reason = OPIN_MALFORMED;
+    refusal->reason = OPIN_MALFORMED;
+    if (!is_claimed && !(may_be_personal(lock, length) && opin_is_record(opin_personal(lock), OPIN_ENTRY_BYTES))) {
         return false;
     }
-    if (now == OPIN_NO_TIME && !sets_clock) {
-        refusal->reason = OPIN_CLOCK_LOST;
+    refusal->reason = OPIN_CLOCK_LOST;
+    if (now == OPIN_NEVER && !sets_clock) {
         return false;
     }
     if (lock->has_refused) {
@@ -79,300 +79,295 @@ bool opin_admit(opin_lock *lock, int64_t now, uint32_t uptime, const char *text,
             return true;
         }
     }
-    const uint32_t leaked = (uint32_t)opin_divide(elapsed, profile->leak, &rest);
+    const uint32_t leaked = opin_divide(elapsed, profile->leak);
     failures = failures > leaked ? failures - leaked : 0;
-    opin_put(lock->image + OPIN_AT_FAILURES, 2, failures < UINT16_MAX ? failures + 1 : UINT16_MAX);
+    opin_put(OPIN_IMAGE(lock) + OPIN_AT_FAILURES, 2, failures < UINT16_MAX ? failures + 1 : UINT16_MAX);
     lock->charged_at = uptime;
     return true;
 }
 
 /* ---- Step 5: the windows ---- */
 
-/* Of the windows from `first` to `last` the least from `from` on, if it is less than *least. */
-static void offer(uint32_t first, uint32_t last, uint32_t from, uint64_t *least) {
-    const uint32_t window = first > from ? first : from;
-    if (window <= last && window < *least) {
-        *least = window;
+/* The windows that are still to be tried: the least of them. */
+typedef struct {
+    uint32_t from, least;
+} opin_windows;
+
+/* The windows from that of slot `oldest` to that of slot `newest`. */
+static void offer(opin_windows *windows, const opin_family *family, uint32_t oldest, uint32_t newest) {
+    uint32_t window = opin_divide(oldest, family->window);
+    if (window < windows->from) {
+        window = windows->from;
+    }
+    if (window <= opin_divide(newest, family->window) && window < windows->least) {
+        windows->least = window;
     }
 }
 
-/* A time of the clock as a slot; 0 before the first. */
-static uint32_t slot_of(const opin_family *family, int64_t t) {
-    uint32_t rest;
-    return t < 0 ? 0 : (uint32_t)opin_divide((uint64_t)t, family->slot, &rest);
-}
-
-static uint32_t window_of(const opin_family *family, uint32_t slot) {
-    uint32_t rest;
-    return (uint32_t)opin_divide(slot, family->window, &rest);
-}
-
-/* The windows that hold a start from which a fresh code of a family could be valid at t. */
-static void offer_candidates(const opin_profile *profile, const opin_family *family, int64_t t, uint32_t from, uint64_t *least) {
-    uint32_t oldest = UINT32_MAX, newest = 0;
-    if (family->sets_clock) {
-        const uint32_t window = window_of(family, slot_of(family, t));
-        offer(window, window + 1, from, least);
-        return;
-    }
-    for (uint32_t i = 0; i < family->kind_count; i++) {
-        const opin_kind *const kind = &profile->kinds[family->first_kind + i];
-        const uint32_t first = t < kind->earliest ? 0 : slot_of(family, t - kind->earliest) + 1;
-        const uint32_t last = slot_of(family, t + kind->latest);
-        if (t + kind->latest >= 0 && first <= last) {
-            oldest = first < oldest ? first : oldest;
-            newest = last > newest ? last : newest;
-        }
-    }
-    if (oldest <= newest) {
-        offer(window_of(family, oldest), window_of(family, newest), from, least);
+/* The windows that hold a start from which a fresh code of a family could be valid at t. Times before 1970 have none. */
+static void offer_candidates(opin_windows *windows, const opin_family *family, uint32_t t) {
+    const uint32_t from = t - (uint32_t)family->earliest, to = t + (uint32_t)family->latest;
+    const uint32_t newest = opin_divide(to, family->slot);
+    const uint32_t oldest = family->earliest > 0 && from > t ? 0 : opin_divide(from, family->slot) + 1;
+    if (oldest <= newest && (family->latest >= 0 || to < t)) {
+        offer(windows, family, oldest, newest);
     }
 }
 
 /* The least window to try from `from` on: one of a fresh code, or for a family that revokes one of a code remembered. */
-OPIN_APART static uint64_t next_window(const opin_judging *judging, uint32_t index, uint32_t from) {
+OPIN_APART static uint32_t next_window(const opin_judging *judging, uint32_t index, uint32_t from) {
     const opin_lock *const lock = judging->lock;
-    const opin_profile *const profile = lock->profile;
+    const opin_profile *const profile = OPIN_PROFILE(lock);
     const opin_family *const family = &profile->families[index];
-    uint64_t least = UINT64_MAX;
+    opin_windows windows = {from, UINT32_MAX};
     for (uint32_t i = 0; i < family->kind_count; i++) {
         const opin_kind *const kind = &profile->kinds[family->first_kind + i];
-        if (kind->action != OPIN_REVOKE) {
-            continue;
-        }
-        const uint32_t about = profile->kinds[kind->about].family;
-        const uint32_t count = opin_remembered(lock);
-        offer_candidates(profile, &profile->families[about], judging->t, from, &least);
-        for (uint32_t entry = 1; entry <= count; entry++) {
-            opin_grant held;
-            (void)opin_entry(lock, entry, &held);
-            if (profile->kinds[held.kind].family == about) {
-                const uint32_t window = window_of(family, held.start);
-                offer(window, window, from, &least);
+        if (opin_does(profile, kind, OPIN_REVOKE)) {
+            const uint32_t about = profile->kinds[kind->about].family;
+            uint8_t *entry = NULL;
+            opin_code held;
+            offer_candidates(&windows, &profile->families[about], judging->t);
+            while ((entry = opin_next_entry(lock, entry, &held)) != NULL) {
+                if (held.kind->family == about) {
+                    offer(&windows, family, held.grant.start, held.grant.start);
+                }
             }
         }
     }
-    offer_candidates(profile, family, family->sets_clock ? opin_floor(lock) : judging->t, from, &least);
-    return least;
+    offer_candidates(&windows, family, opin_has(profile, OPIN_SET_CLOCK) && family->sets_clock ? opin_floor(lock) : judging->t);
+    return windows.least;
 }
 
 /* ---- Step 6: the reasons ---- */
 
-/* Whether the lock learns from a code what time it is at least. */
-static bool moves_floor(const opin_lock *lock, const opin_grant *grant, uint32_t entry) {
-    const opin_kind *const kind = kind_of(lock, grant);
-    return opin_is_time_bound(kind) && (entry == OPIN_FRESH || opin_duration(kind, grant->duration) > 0);
+/* Whether the lock learns from a code what time it is at least. Not from a revocation and not from a clock code, which may be typed at any
+ * time, and not from a remembered code without an end. */
+static bool moves_floor(const opin_code *code, bool is_held) {
+    return code->kind->action < OPIN_SET_CLOCK && !(is_held && code->is_endless);
 }
 
-static bool is_open_at(const opin_kind *kind, int64_t t) {
-    uint32_t second, weekday;
-    const uint64_t day = opin_divide((uint64_t)t, 86400, &second);
-    (void)opin_divide(day + 3, 7, &weekday); /* day 0 was a Thursday, bit 0 is Monday */
+static bool is_open_at(const opin_kind *kind, uint32_t t) {
+    const uint32_t day = opin_divide(t, 86400), second = t - day * 86400;
+    const uint32_t weekday = day + 3 - opin_divide(day + 3, 7) * 7; /* day 0 was a Thursday, bit 0 is Monday */
     return kind->hours_from <= second && second < kind->hours_to && (kind->weekdays >> weekday & 1) != 0;
 }
 
-/* The code that a revoke code is about. */
-static opin_grant target(const opin_kind *kind, const opin_grant *grant) {
-    const opin_grant about = {grant->start, grant->duration, grant->variant, kind->about};
-    return about;
+/* Make a revoke code the code that it is about. */
+static void aim(const opin_lock *lock, opin_code *code) {
+    code->grant.kind = code->kind->about;
+    opin_look_up(OPIN_PROFILE(lock), code);
 }
 
-static opin_reason reason_in_time(const opin_lock *lock, const opin_reading *reading, const opin_life *life, int64_t t, int64_t known) {
-    const opin_kind *const kind = kind_of(lock, &reading->grant);
-    const int64_t tolerance = lock->profile->tolerance;
-    const bool is_fresh = reading->entry == OPIN_FRESH;
-    const int64_t ends = is_fresh ? life->ends : reading->ends;
-    if (t < life->starts - tolerance) {
+static opin_reason reason_in_time(const opin_judging *judging, const opin_code *code, bool is_held, uint32_t known) {
+    const opin_profile *const profile = OPIN_PROFILE(judging->lock);
+    const uint32_t t = judging->t;
+    if (t + profile->tolerance < code->starts) {
         return OPIN_TOO_EARLY;
     }
-    if (is_fresh && life->lapses && t >= life->fresh_until) {
+    if (!is_held && code->lapses && t >= code->fresh_until) {
         return OPIN_LAPSED;
     }
-    if (ends != OPIN_NO_TIME && t >= ends + tolerance) {
+    if (code->ends != OPIN_NEVER && t >= code->ends + profile->tolerance) {
         return OPIN_EXPIRED;
     }
-    if (!is_open_at(kind, t)) {
+    if (profile->has_hours && !is_open_at(code->kind, t)) {
         return OPIN_OUTSIDE_HOURS;
     }
-    return is_fresh && opin_remembers(kind, life) && opin_live_entries(lock, known) >= lock->profile->capacity ? OPIN_FULL : OPIN_OPENED;
+    if (profile->has_memory && !is_held && opin_remembers(code) && opin_live_entries(judging->lock, known) >= profile->capacity) {
+        return OPIN_FULL;
+    }
+    return OPIN_OPENED;
 }
 
-/* The reason for one reading, in the page's order. */
-OPIN_APART static opin_reason reason_for(const opin_judging *judging, const opin_reading *reading) {
+/* The reason for one reading, in the page's order. known: the floor that it would make. */
+OPIN_APART static opin_reason reason_for(const opin_judging *judging, const opin_code *code, bool is_held, uint32_t known) {
     const opin_lock *const lock = judging->lock;
-    const opin_grant *const grant = &reading->grant;
-    const opin_kind *const kind = kind_of(lock, grant);
-    const int64_t known = moves_floor(lock, grant, reading->entry) ? judging->t : opin_floor(lock);
-    opin_life life;
-    opin_life_of(lock->profile, grant, &life);
-    if (opin_is_revoked(lock, grant, known) || opin_is_cleared(lock, grant)) {
+    if (opin_is_revoked(lock, code, known) || opin_is_cleared(lock, code)) {
         return OPIN_REVOKED;
     }
-    if (opin_is_superseded(lock, grant)) {
+    if (opin_is_superseded(lock, code)) {
         return OPIN_SUPERSEDED;
     }
-    if (opin_is_marked(lock, grant, known)) {
+    if (opin_is_marked(lock, code, known)) {
         return OPIN_USED;
     }
-    if (kind->action == OPIN_SET_CLOCK) {
-        return life.starts > opin_floor(lock) ? OPIN_OPENED : OPIN_EXPIRED;
+    if (opin_does(OPIN_PROFILE(lock), code->kind, OPIN_SET_CLOCK)) {
+        return code->starts > known ? OPIN_OPENED : OPIN_EXPIRED;
     }
-    if (kind->action == OPIN_REVOKE) {
-        const opin_grant about = target(kind, grant);
+    if (opin_does(OPIN_PROFILE(lock), code->kind, OPIN_REVOKE)) {
+        opin_code about = *code;
+        aim(lock, &about);
         return opin_can_revoke(lock, &about) ? OPIN_OPENED : OPIN_FULL;
     }
-    return reason_in_time(lock, reading, &life, judging->t, known);
+    return reason_in_time(judging, code, is_held, known);
 }
 
 /* Give a reading its reason, and keep it if it is better than the best so far. */
-OPIN_APART static void weigh(opin_judging *judging, opin_reading *reading) {
-    if (judging->now == OPIN_NO_TIME && kind_of(judging->lock, &reading->grant)->action != OPIN_SET_CLOCK) {
+OPIN_APART static void weigh(opin_judging *judging, const opin_code *code, bool is_held, const uint8_t tag[OPIN_TAG_BYTES]) {
+    opin_decision *const decision = judging->decision;
+    if (judging->now == OPIN_NEVER && !opin_does(OPIN_PROFILE(judging->lock), code->kind, OPIN_SET_CLOCK)) {
         return;
     }
-    reading->reason = reason_for(judging, reading);
-    if (reading->reason < judging->best.reason) {
-        judging->best = *reading;
+    const uint32_t floor = moves_floor(code, is_held) ? judging->t : opin_floor(judging->lock);
+    const opin_reason reason = reason_for(judging, code, is_held, floor);
+    if (reason < decision->reason) {
+        decision->reason = reason;
+        decision->has_grant = true;
+        decision->grant = code->grant;
+        judging->floor = floor;
+        judging->is_held = is_held;
+        memcpy(judging->tag, tag, OPIN_TAG_BYTES);
     }
 }
 
-/* Judge one text that a family claims, or (claim NULL) that may be the personal code. The same work whatever the text is. */
-static void consider(opin_judging *judging, const char *text, uint32_t length, const opin_claim *claim) {
-    const opin_lock *const lock = judging->lock;
-    const uint32_t first = claim != NULL ? 1 : OPIN_PERSONAL;
-    const uint32_t last = claim != NULL ? opin_remembered(lock) : OPIN_PERSONAL;
-    opin_reading reading = {.entry = OPIN_FRESH};
-    opin_tag(reading.tag, opin_token_of(lock), text, length);
-    for (uint32_t entry = first; entry <= last; entry++) {
-        if (opin_equal(opin_entry_at(lock, entry), reading.tag, OPIN_TAG_BYTES)) {
-            reading.entry = entry;
+/* The entry whose tag this is, or NULL. All are compared. code: room for one. */
+static const uint8_t *tagged(const opin_lock *lock, const uint8_t tag[OPIN_TAG_BYTES], opin_code *code) {
+    const uint8_t *found = NULL;
+    uint8_t *entry = NULL;
+    while ((entry = opin_next_entry(lock, entry, code)) != NULL) {
+        if (opin_equal(entry, tag, OPIN_TAG_BYTES)) {
+            found = entry;
         }
     }
-    const bool is_held = reading.entry != OPIN_FRESH;
-    opin_grant held = {0};
-    if (is_held) {
-        reading.ends = opin_entry(lock, reading.entry, &reading.grant);
-        held = reading.grant;
-        weigh(judging, &reading);
+    return found;
+}
+
+/* Judge one text that a family claims, or (claim NULL) that may be the personal code. The same work whatever the text is. */
+OPIN_APART static void consider(opin_judging *judging, const char *text, uint32_t length, const opin_claim *claim) {
+    const opin_lock *const lock = judging->lock;
+    const opin_profile *const profile = OPIN_PROFILE(lock);
+    uint8_t tag[OPIN_TAG_BYTES];
+    opin_code code;
+    opin_grant held;
+    opin_tag(tag, opin_token_of(lock), text, length);
+    const uint8_t *entry = opin_personal(lock);
+    if (claim != NULL) {
+        entry = tagged(lock, tag, &code);
+    } else if (!opin_equal(entry, tag, OPIN_TAG_BYTES)) {
+        entry = NULL;
+    }
+    if (entry != NULL) {
+        opin_read_entry(lock, entry, &code);
+        held = code.grant;
+        weigh(judging, &code, true, tag);
     }
     if (claim == NULL) {
         return;
     }
-    reading.entry = OPIN_FRESH;
-    for (uint64_t window = 0; (window = next_window(judging, claim->family, (uint32_t)window)) < UINT32_MAX; window++) {
-        const uint64_t payload = opin_open(lock->profile, opin_token_of(lock), claim, (uint32_t)window);
-        if (opin_decode(lock->profile, claim->family, (uint32_t)window, payload, &reading.grant) &&
-            !(is_held && opin_same(&reading.grant, &held))) {
-            weigh(judging, &reading);
+    for (uint32_t window = 0; (window = next_window(judging, claim->family, window)) < UINT32_MAX; window++) {
+        const uint64_t payload = opin_open(profile, opin_token_of(lock), claim, window);
+        if (opin_decode(profile, claim->family, window, payload, &code.grant) &&
+            !(entry != NULL && opin_same(&code.grant, &held))) {
+            opin_look_up(profile, &code);
+            weigh(judging, &code, false, tag);
         }
     }
 }
 
 /* ---- Step 7: the marks ---- */
 
-/* What an accepted code does beyond the bolt. */
-OPIN_APART static void act(opin_lock *lock, const opin_grant *grant, int64_t starts, int64_t t) {
-    const opin_profile *const profile = lock->profile;
-    uint8_t *const image = lock->image;
-    switch (kind_of(lock, grant)->action) {
-    case OPIN_PASSAGE:
-        image[OPIN_AT_PASSAGE] ^= 1;
-        break;
-    case OPIN_CLEAR:
-        if ((int64_t)opin_get(image + OPIN_AT_CLEARED, OPIN_TIME_BYTES) < starts) {
-            opin_put(image + OPIN_AT_CLEARED, OPIN_TIME_BYTES, (uint64_t)starts);
-        }
-        image[OPIN_AT_PASSAGE] = 0;
-        break;
-    case OPIN_SET_CLOCK:
-        t = starts;
-        break;
-    case OPIN_ROTATE: {
-        const uint32_t next = opin_generation(lock) + 1;
-        image[OPIN_AT_PASSAGE] = 0;
-        memset(image + OPIN_AT_CLEARED, 0, opin_state_bytes(profile) - OPIN_AT_CLEARED);
-        opin_put(image + OPIN_AT_GENERATION, 4, next);
-        opin_put(image + OPIN_AT_FLOOR, OPIN_TIME_BYTES, (uint64_t)t);
-        opin_step(opin_token_of(lock), next);
-        lock->has_refused = false;
-        return;
+/* Codes that start before t are dead from now on, and no passage holds the door open. */
+OPIN_LOCAL void opin_clear(const opin_lock *lock, uint32_t t) {
+    if (opin_time_at(lock, OPIN_AT_CLEARED) < t) {
+        opin_set_time(lock, OPIN_AT_CLEARED, t);
     }
-    case OPIN_REVOKE: {
-        const opin_grant about = target(kind_of(lock, grant), grant);
-        opin_revoke(lock, &about);
-        break;
-    }
-    default:
-        break;
-    }
-    opin_move_floor(lock, kind_of(lock, grant)->action == OPIN_SET_CLOCK ? t : opin_floor(lock));
+    OPIN_IMAGE(lock)[OPIN_AT_PASSAGE] = 0;
+}
+
+/* All state of the old generation is forgotten. */
+static void rotate(opin_lock *lock) {
+    const uint32_t next = opin_generation(lock) + 1;
+    OPIN_IMAGE(lock)[OPIN_AT_PASSAGE] = 0;
+    memset(OPIN_IMAGE(lock) + OPIN_AT_GENERATION, 0, opin_state_bytes(OPIN_PROFILE(lock)) - OPIN_AT_GENERATION);
+    opin_put(OPIN_IMAGE(lock) + OPIN_AT_GENERATION, 4, next);
+    opin_step(opin_token_of(lock), next);
+    lock->has_refused = false;
 }
 
 /* Make an accepted code's marks in the state. */
-OPIN_APART static void use(opin_lock *lock, const opin_reading *reading, int64_t t) {
-    const opin_grant *const grant = &reading->grant;
-    const opin_kind *const kind = kind_of(lock, grant);
-    opin_life life;
-    opin_life_of(lock->profile, grant, &life);
-    opin_move_floor(lock, moves_floor(lock, grant, reading->entry) ? t : opin_floor(lock));
-    if (kind->group != 0) {
-        opin_supersede(lock, grant);
+OPIN_APART static void use(opin_lock *lock, const opin_judging *judging, opin_code *code) {
+    const opin_profile *const profile = OPIN_PROFILE(lock);
+    const opin_kind *const kind = code->kind;
+    uint32_t floor = judging->floor;
+    opin_move_floor(lock, floor);
+    if (profile->has_memory && !judging->is_held && opin_remembers(code)) {
+        uint8_t *const entry = opin_entries(lock) + OPIN_ENTRY_BYTES * opin_live_entries(lock, floor);
+        const uint32_t lingers = judging->t + kind->linger;
+        const bool is_shorter = kind->linger != 0 && lingers < code->ends;
+        const uint32_t shortened = is_shorter ? lingers - code->starts + profile->tolerance + 1 : 0;
+        memcpy(entry, judging->tag, OPIN_TAG_BYTES);
+        opin_put_packed(entry + OPIN_TAG_BYTES, opin_pack(profile, code, shortened) << 1);
     }
-    if (kind->uses != 0 && opin_is_time_bound(kind)) {
-        opin_mark(lock, grant);
+    if (profile->group_count != 0 && kind->group != 0) {
+        opin_supersede(lock, code);
     }
-    if (reading->entry == OPIN_FRESH && opin_remembers(kind, &life)) {
-        const int64_t lingers = t + kind->linger;
-        const bool shorter = kind->linger != 0 && (life.ends == OPIN_NO_TIME || lingers < life.ends);
-        opin_set_entry(lock, opin_remembered(lock) + 1, reading->tag, grant, shorter ? lingers : life.ends);
+    if (profile->has_marks && kind->uses != 0 && kind->action < OPIN_SET_CLOCK) {
+        opin_mark(lock, code);
     }
-    act(lock, grant, life.starts, t);
+    if (opin_does(profile, kind, OPIN_PASSAGE)) {
+        OPIN_IMAGE(lock)[OPIN_AT_PASSAGE] ^= 1;
+    } else if (opin_does(profile, kind, OPIN_CLEAR)) {
+        opin_clear(lock, code->starts);
+    } else if (opin_does(profile, kind, OPIN_SET_CLOCK)) {
+        floor = code->starts;
+    } else if (opin_does(profile, kind, OPIN_REVOKE)) {
+        aim(lock, code);
+        opin_revoke(lock, code);
+    } else if (opin_does(profile, kind, OPIN_ROTATE)) {
+        rotate(lock);
+    }
+    opin_move_floor(lock, floor);
 }
 
 /* Steps 5 to 7 up to the bolt. An accepted code's marks are in the state then. */
-void opin_judge(opin_lock *lock, int64_t now, const char *text, uint32_t length, opin_decision *decision) {
-    opin_judging judging = {.lock = lock, .now = now, .t = opin_floor(lock), .best = {.reason = OPIN_UNKNOWN}};
+OPIN_APART OPIN_LOCAL void opin_judge(opin_lock *lock, uint32_t now, const char *text, uint32_t length, opin_decision *decision) {
+    opin_judging judging;
+    uint32_t count = length + 1;
     bool is_claimed = false;
-    judging.t = now > judging.t ? now : judging.t;
-    for (uint32_t count = length; count > 0 && count >= shortest(lock, length); count--) {
-        opin_claim claim;
-        if (opin_claims(lock->profile, text + length - count, count, &claim)) {
-            is_claimed = true;
-            consider(&judging, text + length - count, count, &claim);
-        }
+    opin_claim claim;
+    opin_code code;
+    judging.lock = lock;
+    judging.decision = decision;
+    judging.now = now;
+    judging.t = opin_floor(lock);
+    if (now != OPIN_NEVER && now > judging.t) {
+        judging.t = now;
+    }
+    decision->reason = OPIN_UNKNOWN;
+    while (next_claim(lock, text, length, &count, &claim)) {
+        is_claimed = true;
+        consider(&judging, text + length - count, count, &claim);
     }
     if (!is_claimed && may_be_personal(lock, length)) {
         consider(&judging, text, length, NULL);
     }
-    decision->reason = judging.best.reason;
-    decision->has_grant = judging.best.reason != OPIN_UNKNOWN;
-    decision->grant = judging.best.grant;
-    if (judging.best.reason != OPIN_OPENED) {
+    if (decision->reason != OPIN_OPENED) {
         opin_tag(lock->refused, opin_token_of(lock), text, length);
         lock->has_refused = true;
         return;
     }
-    decision->action = (opin_action)kind_of(lock, &decision->grant)->action;
-    use(lock, &judging.best, judging.t);
+    code.grant = decision->grant;
+    opin_look_up(OPIN_PROFILE(lock), &code);
+    decision->action = (opin_action)code.kind->action;
+    use(lock, &judging, &code);
 }
 
 /* The holder of a code that has just opened chose a personal code. False if it cannot be one. */
-bool opin_choose_personal(const opin_lock *lock, const opin_grant *grant, const char *text, uint32_t length) {
-    const uint32_t entry = opin_held(lock, grant);
-    opin_grant same;
+OPIN_LOCAL bool opin_choose_personal(const opin_lock *lock, const opin_grant *grant, const char *text, uint32_t length) {
+    const opin_profile *const profile = OPIN_PROFILE(lock);
+    opin_code code;
+    const uint8_t *const entry = opin_held(lock, grant, &code);
+    uint8_t *const personal = opin_personal(lock);
+    uint32_t number;
     opin_claim claim;
-    opin_life life;
-    uint8_t tag[OPIN_TAG_BYTES];
-    if (lock->profile->kinds[grant->kind].uses != 0 || length != OPIN_PERSONAL_LENGTH || opin_claims(lock->profile, text, length, &claim)) {
+    if (profile->kinds[grant->kind].uses != 0 || length != OPIN_PERSONAL_LENGTH || opin_claims(profile, text, length, &claim) ||
+        !opin_spells(profile, text, length, &number)) {
         return false;
     }
-    for (uint32_t i = 0; i < length; i++) {
-        if (opin_digit(lock->profile, text[i]) == lock->profile->radix) {
-            return false;
-        }
-    }
-    opin_life_of(lock->profile, grant, &life);
-    opin_tag(tag, opin_token_of(lock), text, length);
-    opin_set_entry(lock, OPIN_PERSONAL, tag, grant, entry == OPIN_FRESH ? life.ends : opin_entry(lock, entry, &same));
+    code.grant = *grant;
+    opin_look_up(profile, &code);
+    opin_tag(personal, opin_token_of(lock), text, length);
+    opin_put_packed(personal + OPIN_TAG_BYTES, entry != NULL ? opin_packed_at(entry + OPIN_TAG_BYTES) : opin_pack(profile, &code, 0) << 1);
     opin_move_floor(lock, opin_floor(lock));
     return true;
 }

@@ -1,118 +1,116 @@
-/* The state's image (section 12): where everything lies for a profile, entries, and packed grants. */
+/* The state's image (section 12): where everything lies for a profile, and packed grants. */
 #include "opin_lock.h"
 
-static uint32_t groups_end(const opin_profile *profile) {
+static uint32_t loose_place(const opin_profile *profile) {
     return OPIN_AT_GROUPS + (uint32_t)OPIN_GROUP_BYTES * profile->group_count;
 }
 
-static uint32_t marks_end(const opin_profile *profile) {
-    return groups_end(profile) + OPIN_LOOSE * OPIN_LOOSE_BYTES + profile->mark_bytes;
+static uint32_t personal_place(const opin_profile *profile) {
+    return loose_place(profile) + OPIN_LOOSE * OPIN_LOOSE_BYTES + profile->mark_bytes;
 }
 
 /* Bytes of the state, its check value included; the token follows. */
-uint32_t opin_state_bytes(const opin_profile *profile) {
-    return marks_end(profile) + OPIN_ENTRY_BYTES * (1U + profile->capacity) + 4;
+OPIN_LOCAL uint32_t opin_state_bytes(const opin_profile *profile) {
+    return personal_place(profile) + OPIN_ENTRY_BYTES * (1U + profile->capacity) + 4;
 }
 
-uint8_t *opin_token_of(const opin_lock *lock) {
-    return lock->image + opin_state_bytes(lock->profile);
+OPIN_LOCAL uint8_t *opin_token_of(const opin_lock *lock) {
+    return OPIN_IMAGE(lock) + opin_state_bytes(OPIN_PROFILE(lock));
 }
 
-uint8_t *opin_revoked_at(const opin_lock *lock, uint32_t place) {
-    return lock->image + groups_end(lock->profile) + OPIN_LOOSE_BYTES * place;
+/* Revocations of codes that are not remembered: OPIN_LOOSE packed grants, each plus 1; the first 0 is the end. */
+OPIN_LOCAL uint8_t *opin_loose(const opin_lock *lock) {
+    return OPIN_IMAGE(lock) + loose_place(OPIN_PROFILE(lock));
 }
 
-uint8_t *opin_marks_at(const opin_lock *lock) {
-    return opin_revoked_at(lock, OPIN_LOOSE);
+/* The marks of single-use codes follow. */
+OPIN_LOCAL uint8_t *opin_marks(const opin_lock *lock) {
+    return opin_loose(lock) + OPIN_LOOSE * OPIN_LOOSE_BYTES;
 }
 
-uint8_t *opin_entry_at(const opin_lock *lock, uint32_t entry) {
-    return lock->image + marks_end(lock->profile) + OPIN_ENTRY_BYTES * entry;
+/* An entry is a tag and twice the packed grant, plus 1 if it is revoked; all zeros if there is none. */
+OPIN_LOCAL uint8_t *opin_personal(const opin_lock *lock) {
+    return OPIN_IMAGE(lock) + personal_place(OPIN_PROFILE(lock));
 }
 
-/* Whether anything is there: an entry is not all zeros. */
-bool opin_has_entry(const opin_lock *lock, uint32_t entry) {
-    const uint8_t *const bytes = opin_entry_at(lock, entry);
-    return (opin_get(bytes, 8) | opin_get(bytes + 8, 8)) != 0;
+/* The entries of remembered codes; the first that is all zeros is the end. */
+OPIN_LOCAL uint8_t *opin_entries(const opin_lock *lock) {
+    return opin_personal(lock) + OPIN_ENTRY_BYTES;
 }
 
-/* How many codes are remembered: they are entries 1 to that number. */
-uint32_t opin_remembered(const opin_lock *lock) {
-    uint32_t count = 0;
-    while (count < lock->profile->capacity && opin_has_entry(lock, count + 1)) {
-        count++;
+OPIN_LOCAL uint32_t opin_time_at(const opin_lock *lock, uint32_t place) {
+    return opin_get(OPIN_IMAGE(lock) + place + 1, 4);
+}
+
+OPIN_APART OPIN_LOCAL uint32_t opin_floor(const opin_lock *lock) {
+    return opin_time_at(lock, OPIN_AT_FLOOR);
+}
+
+OPIN_LOCAL void opin_set_time(const opin_lock *lock, uint32_t place, uint32_t t) {
+    opin_put(OPIN_IMAGE(lock) + place + 1, 4, t);
+}
+
+OPIN_LOCAL uint64_t opin_packed_at(const uint8_t *bytes) {
+    return (uint64_t)opin_get(bytes, 4) << 32 | opin_get(bytes + 4, 4);
+}
+
+OPIN_LOCAL void opin_put_packed(uint8_t *bytes, uint64_t number) {
+    opin_put(bytes, 4, (uint32_t)(number >> 32));
+    opin_put(bytes + 4, 4, (uint32_t)number);
+}
+
+/* A packed grant. shortened: 0, or 1 + the tolerance + the seconds from its start to the end that lingering gave it. */
+OPIN_LOCAL uint64_t opin_pack(const opin_profile *profile, const opin_code *code, uint32_t shortened) {
+    const opin_kind *const kind = code->kind;
+    uint64_t number = (uint64_t)code->grant.start << kind->duration_bits | code->grant.duration;
+    number = number << kind->variant_bits | code->grant.variant;
+    if (profile->has_linger) {
+        number = number << kind->end_bits | shortened;
     }
-    return count;
+    return number << profile->kind_bits | code->grant.kind;
 }
 
-int64_t opin_floor(const opin_lock *lock) {
-    return (int64_t)opin_get(lock->image + OPIN_AT_FLOOR, OPIN_TIME_BYTES);
-}
-
-/* A packed grant; with the end that lingering gave it, if it differs from its own. */
-uint64_t opin_pack(const opin_profile *profile, const opin_grant *grant, int64_t ends) {
-    const opin_kind *const kind = &profile->kinds[grant->kind];
-    opin_life life;
-    opin_life_of(profile, grant, &life);
-    uint64_t number = (uint64_t)grant->start << kind->duration_bits | grant->duration;
-    number = number << kind->variant_bits | grant->variant;
-    number <<= kind->end_bits;
-    if (ends != OPIN_NO_TIME && ends != life.ends) {
-        number |= (uint64_t)(ends - life.starts + profile->tolerance + 1);
-    }
-    return number << profile->kind_bits | grant->kind;
-}
-
+/* Take at most 31 bits off the bottom of a number. */
 static uint32_t take_bits(uint64_t *number, uint32_t bits) {
-    const uint32_t taken = (uint32_t)(*number & ((UINT64_C(1) << bits) - 1));
+    const uint32_t taken = (uint32_t)*number & ((UINT32_C(1) << bits) - 1);
     *number >>= bits;
     return taken;
 }
 
-/* The inverse; returns the end, or OPIN_NO_TIME. Whatever the number is, the grant is one of the profile's tables. */
-int64_t opin_unpack(const opin_profile *profile, uint64_t number, opin_grant *grant) {
-    opin_life life;
-    grant->kind = (uint16_t)take_bits(&number, profile->kind_bits);
-    if (grant->kind >= profile->kind_count) {
-        grant->kind = 0;
+/* The inverse. Whatever the number is, the grant is one of the profile's tables. */
+OPIN_LOCAL void opin_unpack(const opin_profile *profile, uint64_t number, opin_code *code) {
+    uint32_t shortened = 0;
+    code->grant.kind = take_bits(&number, profile->kind_bits);
+    if (code->grant.kind >= profile->kind_count) {
+        code->grant.kind = 0;
     }
-    const opin_kind *const kind = &profile->kinds[grant->kind];
-    const uint32_t shortened = take_bits(&number, kind->end_bits);
-    grant->variant = take_bits(&number, kind->variant_bits);
-    grant->duration = take_bits(&number, kind->duration_bits);
-    if (grant->duration >= kind->duration_count) {
-        grant->duration = 0;
+    const opin_kind *const kind = &profile->kinds[code->grant.kind];
+    if (profile->has_linger) {
+        shortened = take_bits(&number, kind->end_bits);
     }
-    grant->start = (uint32_t)number;
-    opin_life_of(profile, grant, &life);
-    return shortened != 0 ? life.starts + (int64_t)shortened - profile->tolerance - 1 : life.ends;
+    code->grant.variant = take_bits(&number, kind->variant_bits);
+    code->grant.duration = take_bits(&number, kind->duration_bits);
+    if (code->grant.duration >= kind->duration_count) {
+        code->grant.duration = 0;
+    }
+    code->grant.start = (uint32_t)number;
+    opin_look_up(profile, code);
+    if (shortened != 0) {
+        code->ends = code->starts + shortened - profile->tolerance - 1;
+    }
 }
 
-/* The grant of an entry; returns its end, or OPIN_NO_TIME. */
-int64_t opin_entry(const opin_lock *lock, uint32_t entry, opin_grant *grant) {
-    return opin_unpack(lock->profile, opin_get(opin_entry_at(lock, entry) + OPIN_TAG_BYTES, 8) >> 1, grant);
+/* The code of an entry. */
+OPIN_LOCAL void opin_read_entry(const opin_lock *lock, const uint8_t *entry, opin_code *code) {
+    opin_unpack(OPIN_PROFILE(lock), opin_packed_at(entry + OPIN_TAG_BYTES) >> 1, code);
 }
 
-void opin_set_entry(const opin_lock *lock, uint32_t entry, const uint8_t tag[OPIN_TAG_BYTES], const opin_grant *grant, int64_t ends) {
-    uint8_t *const bytes = opin_entry_at(lock, entry);
-    memcpy(bytes, tag, OPIN_TAG_BYTES);
-    opin_put(bytes + OPIN_TAG_BYTES, 8, opin_pack(lock->profile, grant, ends) << 1);
-}
-
-static uint32_t check_value(const opin_lock *lock) {
-    const uint32_t count = opin_state_bytes(lock->profile) - 4;
+/* The state's check value, as it should be in its last four bytes. */
+OPIN_LOCAL uint32_t opin_image_check(const opin_lock *lock) {
+    const uint32_t count = opin_state_bytes(OPIN_PROFILE(lock)) - 4;
     uint32_t crc = UINT32_MAX;
     for (uint32_t i = 0; i < count; i++) {
-        crc = opin_crc(crc, lock->image[i]);
+        crc = opin_crc(crc, OPIN_IMAGE(lock)[i]);
     }
     return ~crc;
-}
-
-/* Write the state's check value. */
-void opin_seal_image(const opin_lock *lock) {
-    opin_put(opin_token_of(lock) - 4, 4, check_value(lock));
-}
-
-bool opin_is_image_whole(const opin_lock *lock) {
-    return lock->image[0] == OPIN_VERSION && opin_get(opin_token_of(lock) - 4, 4) == check_value(lock);
 }

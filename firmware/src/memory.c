@@ -1,322 +1,282 @@
 /* What the state says of a code: revoked, cleared, superseded, used, remembered; and what it forgets when time has passed. */
 #include "opin_lock.h"
 
-static const opin_kind *kind_of(const opin_lock *lock, const opin_grant *grant) {
-    return &lock->profile->kinds[grant->kind];
-}
-
-static int64_t fresh_until(const opin_lock *lock, const opin_grant *grant) {
-    opin_life life;
-    opin_life_of(lock->profile, grant, &life);
-    return life.fresh_until;
-}
-
-static int64_t starts(const opin_lock *lock, const opin_grant *grant) {
-    opin_life life;
-    opin_life_of(lock->profile, grant, &life);
-    return life.starts;
-}
-
 /* Whether a clear code killed this code. */
-bool opin_is_cleared(const opin_lock *lock, const opin_grant *grant) {
-    return kind_of(lock, grant)->action <= OPIN_PASSAGE &&
-           starts(lock, grant) < (int64_t)opin_get(lock->image + OPIN_AT_CLEARED, OPIN_TIME_BYTES);
+OPIN_LOCAL bool opin_is_cleared(const opin_lock *lock, const opin_code *code) {
+    return code->kind->action <= OPIN_PASSAGE && code->starts < opin_time_at(lock, OPIN_AT_CLEARED);
 }
 
-/* Start and variant of the newest code of a group, as its 8 bytes compare. group from 1. */
-static uint8_t *newest(const opin_lock *lock, uint32_t group) {
-    return lock->image + OPIN_AT_GROUPS + OPIN_GROUP_BYTES * (group - 1);
+/* Start and variant of the newest code of a kind's group, as its 8 bytes compare. */
+static uint8_t *newest_of_group(const opin_lock *lock, const opin_kind *kind) {
+    return OPIN_IMAGE(lock) + OPIN_AT_GROUPS + OPIN_GROUP_BYTES * (kind->group - 1);
 }
 
-static uint64_t rank(const opin_lock *lock, const opin_grant *grant) {
-    return (uint64_t)starts(lock, grant) << 24 | grant->variant;
+static uint64_t rank(const opin_code *code) {
+    return (uint64_t)code->starts << 24 | code->grant.variant;
 }
 
-/* Whether a newer code of the grant's group was used. */
-bool opin_is_superseded(const opin_lock *lock, const opin_grant *grant) {
-    const uint32_t group = kind_of(lock, grant)->group;
-    return group != 0 && rank(lock, grant) < opin_get(newest(lock, group), OPIN_GROUP_BYTES);
+static bool has_group(const opin_lock *lock, const opin_kind *kind) {
+    return OPIN_PROFILE(lock)->group_count != 0 && kind->group != 0;
+}
+
+/* Whether a newer code of the code's group was used. */
+OPIN_LOCAL bool opin_is_superseded(const opin_lock *lock, const opin_code *code) {
+    return has_group(lock, code->kind) && rank(code) < opin_packed_at(newest_of_group(lock, code->kind));
 }
 
 /* ---- Marks of single-use codes ---- */
 
-/* The newest start slot that a mark of a kind can be of, by the floor. False if none can be. */
-static bool newest_slot(const opin_lock *lock, const opin_kind *kind, uint32_t *slot) {
-    uint32_t rest;
-    const int64_t last = opin_floor(lock) + lock->profile->tolerance - kind->opens;
-    *slot = last < 0 ? 0 : (uint32_t)opin_divide((uint64_t)last, lock->profile->families[kind->family].slot, &rest);
-    return last >= 0;
+/* The marks of a kind that supersedes are those of the newest code alone. */
+static bool has_ring(const opin_lock *lock, const opin_kind *kind) {
+    return !has_group(lock, kind);
 }
 
-static uint32_t modulo(uint32_t number, uint32_t divisor) {
-    uint32_t rest;
-    (void)opin_divide(number, divisor, &rest);
-    return rest;
+/* The newest start slot that a mark of a kind can be of, by the floor. */
+static uint32_t newest_slot(const opin_lock *lock, const opin_kind *kind) {
+    return opin_divide(opin_floor(lock) + OPIN_PROFILE(lock)->tolerance - (uint32_t)kind->opens, kind->slot);
 }
 
-/* The bit of a grant's mark among all. */
-static uint32_t mark_bit(const opin_lock *lock, const opin_grant *grant) {
-    const opin_kind *const kind = kind_of(lock, grant);
-    if (kind->ring == 0) {
+/* The bit of a code's mark among all. */
+static uint32_t mark_bit(const opin_lock *lock, const opin_code *code) {
+    const opin_kind *const kind = code->kind;
+    const opin_grant *const grant = &code->grant;
+    if (!has_ring(lock, kind)) {
         return kind->first_mark + grant->duration;
     }
-    const uint32_t place = modulo(grant->start, kind->ring);
+    const uint32_t place = grant->start - opin_divide(grant->start, kind->ring) * kind->ring;
     return kind->first_mark + (place * kind->duration_count + grant->duration) * kind->variants + grant->variant;
 }
 
-/* Whether a mark's bit would stand for this very grant: a ring's place is shared by starts far apart. */
-static bool is_markable(const opin_lock *lock, const opin_grant *grant) {
-    const opin_kind *const kind = kind_of(lock, grant);
-    uint32_t last;
-    if (kind->ring == 0) {
-        return rank(lock, grant) == opin_get(newest(lock, kind->group), OPIN_GROUP_BYTES);
-    }
-    return newest_slot(lock, kind, &last) && grant->start <= last && last - grant->start < kind->ring;
+/* Whether a mark's bit would stand for this very code: a ring's place is shared by starts far apart. */
+static bool is_markable(const opin_lock *lock, const opin_code *code) {
+    return has_ring(lock, code->kind) ? newest_slot(lock, code->kind) - code->grant.start < code->kind->ring
+                                      : rank(code) == opin_packed_at(newest_of_group(lock, code->kind));
 }
 
 /* Whether a single-use code was used, by what is still known at t. */
-bool opin_is_marked(const opin_lock *lock, const opin_grant *grant, int64_t t) {
-    if (kind_of(lock, grant)->uses == 0 || !is_markable(lock, grant) || fresh_until(lock, grant) <= t) {
+OPIN_LOCAL bool opin_is_marked(const opin_lock *lock, const opin_code *code, uint32_t t) {
+    if (code->kind->uses == 0 || code->fresh_until <= t || !is_markable(lock, code)) {
         return false;
     }
-    const uint32_t bit = mark_bit(lock, grant);
-    return (opin_marks_at(lock)[bit / 8] >> bit % 8 & 1) != 0;
+    const uint32_t bit = mark_bit(lock, code);
+    return (opin_marks(lock)[bit / 8] >> bit % 8 & 1) != 0;
 }
 
-void opin_mark(const opin_lock *lock, const opin_grant *grant) {
-    const uint32_t bit = mark_bit(lock, grant);
-    opin_marks_at(lock)[bit / 8] |= (uint8_t)(1U << bit % 8);
+OPIN_LOCAL void opin_mark(const opin_lock *lock, const opin_code *code) {
+    const uint32_t bit = mark_bit(lock, code);
+    opin_marks(lock)[bit / 8] |= (uint8_t)(1U << bit % 8);
 }
 
-/* Clear the bits of a kind whose codes begin at one slot and are over at t. bit: the first of them. */
-static void forget_slot(const opin_lock *lock, opin_grant *grant, uint32_t bit, int64_t t) {
-    const opin_kind *const kind = kind_of(lock, grant);
-    const uint32_t variants = kind->ring == 0 ? 1 : kind->variants;
-    for (grant->duration = 0; grant->duration < kind->duration_count; grant->duration++) {
-        const bool over = fresh_until(lock, grant) <= t;
-        for (uint32_t i = 0; i < variants; i++, bit++) {
+static void clear_mark(const opin_lock *lock, uint32_t bit) {
+    opin_marks(lock)[bit / 8] &= (uint8_t)~(1U << bit % 8);
+}
+
+/* Forget the marks of codes of one kind and start that are over at t. */
+static void forget_slot(const opin_lock *lock, opin_code *code, uint32_t t) {
+    const opin_kind *const kind = code->kind;
+    code->grant.duration = 0;
+    code->grant.variant = 0;
+    uint32_t bit = mark_bit(lock, code);
+    for (; code->grant.duration < kind->duration_count; code->grant.duration++) {
+        opin_look_up(OPIN_PROFILE(lock), code);
+        const bool over = code->fresh_until <= t;
+        for (uint32_t left = has_ring(lock, kind) ? kind->variants : 1; left > 0; left--, bit++) {
             if (over) {
-                opin_marks_at(lock)[bit / 8] &= (uint8_t)~(1U << bit % 8);
+                clear_mark(lock, bit);
             }
         }
     }
 }
 
-/* Forget every mark of a kind whose code is over at t. */
-static void forget_marks(const opin_lock *lock, uint16_t index, int64_t t) {
-    const opin_kind *const kind = &lock->profile->kinds[index];
-    opin_grant grant = {0, 0, 0, index};
-    uint32_t last;
-    if (kind->ring == 0) {
-        uint32_t rest;
-        const int64_t start = (int64_t)opin_get(newest(lock, kind->group), OPIN_TIME_BYTES) - kind->opens;
-        grant.start = start < 0 ? 0 : (uint32_t)opin_divide((uint64_t)start, lock->profile->families[kind->family].slot, &rest);
-        forget_slot(lock, &grant, kind->first_mark, t);
-    } else if (newest_slot(lock, kind, &last)) {
-        const uint32_t newest_place = modulo(last, kind->ring);
-        for (uint32_t place = 0; place < kind->ring; place++) {
-            const uint32_t age = newest_place - place + (place > newest_place ? kind->ring : 0);
-            grant.start = age > last ? 0 : last - age;
-            forget_slot(lock, &grant, kind->first_mark + place * kind->duration_count * kind->variants, t);
+static void forget_marks(const opin_lock *lock, uint32_t t) {
+    const opin_profile *const profile = OPIN_PROFILE(lock);
+    opin_code code;
+    for (code.grant.kind = 0; code.grant.kind < profile->kind_count; code.grant.kind++) {
+        const opin_kind *const kind = code.kind = &profile->kinds[code.grant.kind];
+        if (kind->uses == 0) {
+            continue;
+        }
+        if (has_ring(lock, kind)) {
+            code.grant.start = newest_slot(lock, kind);
+            for (uint32_t left = kind->ring; left > 0 && code.grant.start != UINT32_MAX; left--, code.grant.start--) {
+                forget_slot(lock, &code, t);
+            }
+        } else {
+            code.grant.start = opin_divide(opin_get(newest_of_group(lock, kind) + 1, 4) - (uint32_t)kind->opens, kind->slot);
+            forget_slot(lock, &code, t);
         }
     }
 }
 
 /* A code of a group was used: older ones are dead, and the marks of those say no more. */
-void opin_supersede(const opin_lock *lock, const opin_grant *grant) {
-    const uint32_t group = kind_of(lock, grant)->group;
-    if (rank(lock, grant) == opin_get(newest(lock, group), OPIN_GROUP_BYTES)) {
+OPIN_LOCAL void opin_supersede(const opin_lock *lock, const opin_code *code) {
+    const opin_profile *const profile = OPIN_PROFILE(lock);
+    uint8_t *const latest = newest_of_group(lock, code->kind);
+    if (rank(code) == opin_packed_at(latest)) {
         return;
     }
-    opin_put(newest(lock, group), OPIN_GROUP_BYTES, rank(lock, grant));
-    for (uint32_t i = 0; i < lock->profile->kind_count; i++) {
-        const opin_kind *const kind = &lock->profile->kinds[i];
-        for (uint32_t bit = 0; kind->uses != 0 && kind->group == group && bit < kind->duration_count; bit++) {
-            const uint32_t at = kind->first_mark + bit;
-            opin_marks_at(lock)[at / 8] &= (uint8_t)~(1U << at % 8);
+    opin_put_packed(latest, rank(code));
+    for (const opin_kind *kind = profile->kinds; kind < profile->kinds + profile->kind_count; kind++) {
+        for (uint32_t bit = 0; kind->uses != 0 && kind->group == code->kind->group && bit < kind->duration_count; bit++) {
+            clear_mark(lock, kind->first_mark + bit);
         }
     }
 }
 
 /* ---- Remembered codes ---- */
 
-/* The entry of a remembered grant, or OPIN_FRESH. */
-uint32_t opin_held(const opin_lock *lock, const opin_grant *grant) {
-    const uint32_t count = opin_remembered(lock);
-    for (uint32_t entry = 1; entry <= count; entry++) {
-        opin_grant held;
-        (void)opin_entry(lock, entry, &held);
-        if (opin_same(&held, grant)) {
-            return entry;
-        }
+/* Whether anything is there. */
+OPIN_LOCAL bool opin_is_record(const uint8_t *bytes, uint32_t size) {
+    while (size > 0 && bytes[size - 1] == 0) {
+        size--;
     }
-    return OPIN_FRESH;
+    return size > 0;
 }
 
-static bool is_entry_revoked(const opin_lock *lock, uint32_t entry) {
-    return (opin_entry_at(lock, entry)[OPIN_ENTRY_BYTES - 1] & 1) != 0;
+/* The entry behind another one, or behind NULL the first, and its code; NULL behind the last. */
+OPIN_LOCAL uint8_t *opin_next_entry(const opin_lock *lock, uint8_t *entry, opin_code *code) {
+    entry = entry == NULL ? opin_entries(lock) : entry + OPIN_ENTRY_BYTES;
+    if (!OPIN_PROFILE(lock)->has_memory || entry + 4 == opin_token_of(lock) || !opin_is_record(entry, OPIN_ENTRY_BYTES)) {
+        return NULL;
+    }
+    opin_read_entry(lock, entry, code);
+    return entry;
 }
 
-/* Whether a remembered code could still open at t, or would open anew if it were forgotten. */
-static bool matters(const opin_lock *lock, uint32_t entry, int64_t t) {
-    opin_grant grant;
-    const int64_t ends = opin_entry(lock, entry, &grant);
-    if (opin_is_cleared(lock, &grant) || opin_is_superseded(lock, &grant)) {
+/* The entry of a remembered grant, and its code; NULL if it is not remembered. */
+OPIN_LOCAL uint8_t *opin_held(const opin_lock *lock, const opin_grant *grant, opin_code *held) {
+    uint8_t *entry = NULL;
+    do {
+        entry = opin_next_entry(lock, entry, held);
+    } while (entry != NULL && !opin_same(&held->grant, grant));
+    return entry;
+}
+
+/* Whether what is kept of a code could still change what the lock does at t: a remembered one could open, or would open anew if it were
+ * forgotten; another one would if its revocation were. */
+static bool matters(const opin_lock *lock, const opin_code *code, bool is_remembered, uint32_t t) {
+    const uint32_t tolerance = OPIN_PROFILE(lock)->tolerance;
+    if (opin_is_cleared(lock, code) || opin_is_superseded(lock, code)) {
         return false;
     }
-    return ends == OPIN_NO_TIME || ends + lock->profile->tolerance > t || fresh_until(lock, &grant) > t;
+    return code->fresh_until > t || (is_remembered && (code->ends == OPIN_NEVER || code->ends + tolerance > t));
 }
 
 /* How many codes would still be remembered at t. */
-uint32_t opin_live_entries(const opin_lock *lock, int64_t t) {
-    const uint32_t count = opin_remembered(lock);
+OPIN_LOCAL uint32_t opin_live_entries(const opin_lock *lock, uint32_t t) {
+    uint8_t *entry = NULL;
     uint32_t live = 0;
-    for (uint32_t entry = 1; entry <= count; entry++) {
-        live += matters(lock, entry, t) ? 1U : 0U;
+    opin_code code;
+    while ((entry = opin_next_entry(lock, entry, &code)) != NULL) {
+        live += matters(lock, &code, true, t) ? 1U : 0U;
     }
     return live;
 }
 
 /* ---- Revocations ---- */
 
-static uint64_t loose(const opin_lock *lock, uint32_t place) {
-    return opin_get(opin_revoked_at(lock, place), OPIN_LOOSE_BYTES);
-}
-
-static uint32_t loose_count(const opin_lock *lock) {
-    uint32_t count = 0;
-    while (count < OPIN_LOOSE && loose(lock, count) != 0) {
-        count++;
-    }
-    return count;
-}
-
-static bool is_loose(const opin_lock *lock, const opin_grant *grant) {
-    const uint64_t number = opin_pack(lock->profile, grant, OPIN_NO_TIME) + 1;
-    for (uint32_t place = 0; place < OPIN_LOOSE; place++) {
-        if (loose(lock, place) == number) {
-            return true;
+/* The place of a revocation of a code that is not remembered, or with 0 the first place that is free; NULL if there is none. */
+static uint8_t *find_loose(const opin_lock *lock, uint64_t number) {
+    uint8_t *place = opin_loose(lock);
+    for (; opin_has(OPIN_PROFILE(lock), OPIN_REVOKE) && place < opin_marks(lock); place += OPIN_LOOSE_BYTES) {
+        if (opin_packed_at(place) == number) {
+            return place;
         }
     }
-    return false;
+    return NULL;
+}
+
+static uint64_t loose_number(const opin_lock *lock, const opin_code *code) {
+    return opin_pack(OPIN_PROFILE(lock), code, 0) + 1;
 }
 
 /* Whether a code was revoked, by what is still known at t. */
-bool opin_is_revoked(const opin_lock *lock, const opin_grant *grant, int64_t t) {
-    const uint32_t entry = opin_held(lock, grant);
-    if (entry != OPIN_FRESH) {
-        return is_entry_revoked(lock, entry) && matters(lock, entry, t);
+OPIN_LOCAL bool opin_is_revoked(const opin_lock *lock, const opin_code *code, uint32_t t) {
+    if (!opin_has(OPIN_PROFILE(lock), OPIN_REVOKE)) {
+        return false;
     }
-    return is_loose(lock, grant) && fresh_until(lock, grant) > t;
+    opin_code held;
+    const uint8_t *const entry = opin_held(lock, &code->grant, &held);
+    if (!OPIN_PROFILE(lock)->has_memory || entry == NULL) {
+        return find_loose(lock, loose_number(lock, code)) != NULL && code->fresh_until > t;
+    }
+    return (entry[OPIN_ENTRY_BYTES - 1] & 1) != 0 && matters(lock, &held, true, t);
 }
 
 /* Whether a revocation has a place. */
-bool opin_can_revoke(const opin_lock *lock, const opin_grant *grant) {
-    return is_loose(lock, grant) || opin_held(lock, grant) != OPIN_FRESH || loose_count(lock) < OPIN_LOOSE;
+OPIN_LOCAL bool opin_can_revoke(const opin_lock *lock, const opin_code *code) {
+    opin_code held;
+    return find_loose(lock, 0) != NULL || opin_held(lock, &code->grant, &held) != NULL ||
+           find_loose(lock, loose_number(lock, code)) != NULL;
 }
 
-/* The order of grants: kind, start, duration, variant. */
-static bool is_before(const opin_lock *lock, const opin_grant *a, const opin_grant *b) {
-    const opin_kind *const kind = kind_of(lock, a);
-    if (a->kind != b->kind) {
-        return a->kind < b->kind;
-    }
-    if (a->start != b->start) {
-        return a->start < b->start;
-    }
-    if (a->duration != b->duration) {
-        return opin_duration(kind, a->duration) < opin_duration(kind, b->duration);
-    }
-    return a->variant < b->variant;
-}
-
-/* Keep a revocation of a code that is not remembered, in its order; opin_can_revoke has said that there is a place. */
-static void revoke_loose(const opin_lock *lock, const opin_grant *grant) {
-    uint32_t place = loose_count(lock);
-    if (is_loose(lock, grant) || place == OPIN_LOOSE) {
+/* Revoke a code; opin_can_revoke has said that there is a place. Those of codes that are not remembered are kept in order. */
+OPIN_LOCAL void opin_revoke(const opin_lock *lock, const opin_code *code) {
+    opin_code held;
+    uint8_t *const entry = opin_held(lock, &code->grant, &held);
+    uint8_t *place = find_loose(lock, 0);
+    const uint64_t number = loose_number(lock, code);
+    if (entry != NULL) {
+        entry[OPIN_ENTRY_BYTES - 1] |= 1;
         return;
     }
-    for (; place > 0; place--) {
-        opin_grant other;
-        (void)opin_unpack(lock->profile, loose(lock, place - 1) - 1, &other);
-        if (is_before(lock, &other, grant)) {
-            break;
-        }
-        memcpy(opin_revoked_at(lock, place), opin_revoked_at(lock, place - 1), OPIN_LOOSE_BYTES);
+    if (place == NULL || find_loose(lock, number) != NULL) {
+        return;
     }
-    opin_put(opin_revoked_at(lock, place), OPIN_LOOSE_BYTES, opin_pack(lock->profile, grant, OPIN_NO_TIME) + 1);
-}
-
-/* Revoke a code. */
-void opin_revoke(const opin_lock *lock, const opin_grant *grant) {
-    const uint32_t entry = opin_held(lock, grant);
-    if (entry == OPIN_FRESH) {
-        revoke_loose(lock, grant);
-    } else {
-        opin_entry_at(lock, entry)[OPIN_ENTRY_BYTES - 1] |= 1;
+    for (; place > opin_loose(lock) && opin_packed_at(place - OPIN_LOOSE_BYTES) > number; place -= OPIN_LOOSE_BYTES) {
+        memcpy(place, place - OPIN_LOOSE_BYTES, OPIN_LOOSE_BYTES);
     }
+    opin_put_packed(place, number);
 }
 
 /* ---- Forgetting ---- */
 
-/* Move count records of size bytes down over one that is dropped, and zero the last. */
-static void drop(uint8_t *bytes, uint32_t size, uint32_t count) {
-    for (uint32_t i = 0; i < size * (count - 1); i++) {
-        bytes[i] = bytes[i + size];
-    }
-    memset(bytes + size * (count - 1), 0, size);
-}
-
-static void forget_loose(const opin_lock *lock, int64_t t) {
-    uint32_t count = loose_count(lock), place = 0;
-    while (place < count) {
-        opin_grant grant;
-        (void)opin_unpack(lock->profile, loose(lock, place) - 1, &grant);
-        if (fresh_until(lock, &grant) > t && !opin_is_cleared(lock, &grant) && !opin_is_superseded(lock, &grant)) {
-            place++;
-        } else {
-            drop(opin_revoked_at(lock, place), OPIN_LOOSE_BYTES, count - place);
-            count--;
+/* Drop the records of size bytes, between two places, whose codes do not matter at t: revocations, or remembered codes. */
+static void forget_records(const opin_lock *lock, uint8_t *record, uint8_t *end, uint32_t size, uint32_t t) {
+    const bool are_entries = size == OPIN_ENTRY_BYTES;
+    opin_code code;
+    while (record < end && opin_is_record(record, size)) {
+        const uint64_t number = opin_packed_at(record + size - 8);
+        opin_unpack(OPIN_PROFILE(lock), are_entries ? number >> 1 : number - 1, &code);
+        if (matters(lock, &code, are_entries, t)) {
+            record += size;
+            continue;
         }
-    }
-}
-
-static void forget_entries(const opin_lock *lock, int64_t t) {
-    uint32_t count = opin_remembered(lock), entry = 1;
-    while (entry <= count) {
-        if (matters(lock, entry, t)) {
-            entry++;
-        } else {
-            drop(opin_entry_at(lock, entry), OPIN_ENTRY_BYTES, count - entry + 1);
-            count--;
+        for (uint8_t *byte = record; byte < end - size; byte++) {
+            *byte = byte[size];
         }
+        memset(end - size, 0, size);
     }
 }
 
-static void forget_personal(const opin_lock *lock, int64_t t) {
-    uint8_t *const bytes = opin_entry_at(lock, OPIN_PERSONAL);
-    opin_grant grant;
-    if (!opin_has_entry(lock, OPIN_PERSONAL)) {
+static void forget_personal(const opin_lock *lock, uint32_t t) {
+    uint8_t *const entry = opin_personal(lock);
+    opin_code code;
+    if (!opin_is_record(entry, OPIN_ENTRY_BYTES)) {
         return;
     }
-    const int64_t ends = opin_entry(lock, OPIN_PERSONAL, &grant);
-    if (ends != OPIN_NO_TIME && ends + lock->profile->tolerance <= t) {
-        memset(bytes, 0, OPIN_ENTRY_BYTES);
+    opin_read_entry(lock, entry, &code);
+    if (code.ends != OPIN_NEVER && code.ends + OPIN_PROFILE(lock)->tolerance <= t) {
+        memset(entry, 0, OPIN_ENTRY_BYTES);
         return;
     }
-    const bool revoked = opin_is_revoked(lock, &grant, t);
-    bytes[OPIN_ENTRY_BYTES - 1] = (uint8_t)((bytes[OPIN_ENTRY_BYTES - 1] & 0xFEU) | (revoked ? 1U : 0U));
+    entry[OPIN_ENTRY_BYTES - 1] = (uint8_t)((entry[OPIN_ENTRY_BYTES - 1] & 0xFEU) | (opin_is_revoked(lock, &code, t) ? 1U : 0U));
 }
 
 /* Forget what cannot matter from t on, and make t the floor. */
-void opin_move_floor(const opin_lock *lock, int64_t t) {
-    for (uint16_t i = 0; i < lock->profile->kind_count; i++) {
-        if (lock->profile->kinds[i].uses != 0) {
-            forget_marks(lock, i, t);
-        }
+OPIN_LOCAL void opin_move_floor(const opin_lock *lock, uint32_t t) {
+    const opin_profile *const profile = OPIN_PROFILE(lock);
+    if (profile->has_marks) {
+        forget_marks(lock, t);
     }
-    forget_loose(lock, t);
-    forget_entries(lock, t);
-    forget_personal(lock, t);
-    opin_put(lock->image + OPIN_AT_FLOOR, OPIN_TIME_BYTES, (uint64_t)t);
+    if (opin_has(OPIN_PROFILE(lock), OPIN_REVOKE)) {
+        forget_records(lock, opin_loose(lock), opin_marks(lock), OPIN_LOOSE_BYTES, t);
+    }
+    if (profile->has_memory) {
+        forget_records(lock, opin_entries(lock), opin_token_of(lock) - 4, OPIN_ENTRY_BYTES, t);
+    }
+    if (profile->has_personal) {
+        forget_personal(lock, t);
+    }
+    opin_set_time(lock, OPIN_AT_FLOOR, t);
 }

@@ -22,11 +22,15 @@ OPIN_FUNCTION opin_lane opin_cipher_round(const opin_key *key, uint32_t i, const
         w[t] = opin_all(0);
     }
     w[15] = opin_all(8U * (64 + 9));
+#if defined(OPIN_SMALL)
+    opin_hmac(digest, key, w);
+#else
     memcpy(digest, key->inner, sizeof key->inner);
     opin_compress(digest, w);
     opin_outer_block(w, digest);
     memcpy(digest, key->outer, sizeof key->outer);
     opin_compress(digest, w);
+#endif
     /* (h0 * 2^32 + h1) * m >> 64 = (h0 * m + (h1 * m >> 32)) >> 32; the sum's carry out of its low word counts */
     const opin_lane modulus = opin_all(m);
     const opin_lane low = digest[0] * modulus;

@@ -74,27 +74,34 @@ void opin_compress(uint32_t state[8], uint32_t w[16]);
     OPIN_EXPAND(w, t + 6); \
     OPIN_EXPAND(w, t + 7)
 
-/* One compression: state becomes that after the 16 words of a block, which are used up. */
-OPIN_COMPRESSION void opin_compress(opin_lane state[8], opin_lane w[16]) {
-    opin_lane a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
 #if defined(OPIN_SMALL)
+/* One compression, as below, but small: the words h to a move down by one place in every round. */
+OPIN_FUNCTION void opin_compress(opin_lane state[8], opin_lane w[16]) {
+    enum { H, G, F, E, D, C, B, A };
+    opin_lane x[8];
+    for (unsigned i = 0; i < 8; i++) {
+        x[i] = state[7 - i];
+    }
     for (unsigned t = 0; t < 64; t++) {
-        const opin_lane word = OPIN_WORD(t);
-        OPIN_ROUND(a, b, c, d, e, f, g, h, word);
-        const opin_lane newest = h;
+        const opin_lane first = x[H] + OPIN_WORD(t) + OPIN_SUM_E(x[E]) + opin_choose(x[E], x[F], x[G]);
+        const opin_lane newest = first + OPIN_SUM_A(x[A]) + opin_majority(x[A], x[B], x[C]);
+        for (unsigned i = 0; i < 7; i++) {
+            x[i] = x[i + 1];
+        }
+        x[E] += first; /* d has moved there */
+        x[A] = newest;
         if (t < 48) {
             OPIN_EXPAND(w, t);
         }
-        h = g;
-        g = f;
-        f = e;
-        e = d;
-        d = c;
-        c = b;
-        b = a;
-        a = newest;
     }
+    for (unsigned i = 0; i < 8; i++) {
+        state[i] += x[7 - i];
+    }
+}
 #else
+/* One compression: state becomes that after the 16 words of a block, which are used up. */
+OPIN_COMPRESSION void opin_compress(opin_lane state[8], opin_lane w[16]) {
+    opin_lane a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
     OPIN_ROUNDS_8(0);
     OPIN_ROUNDS_8(8);
     OPIN_EXPAND_8(0);
@@ -109,7 +116,6 @@ OPIN_COMPRESSION void opin_compress(opin_lane state[8], opin_lane w[16]) {
     OPIN_ROUNDS_8(48);
     OPIN_EXPAND_8(8);
     OPIN_ROUNDS_8(56);
-#endif
     state[0] += a;
     state[1] += b;
     state[2] += c;
@@ -119,6 +125,7 @@ OPIN_COMPRESSION void opin_compress(opin_lane state[8], opin_lane w[16]) {
     state[6] += g;
     state[7] += h;
 }
+#endif
 #endif
 
 /* opin_compress as a call, for blocks without constants. */
@@ -136,15 +143,15 @@ typedef struct {
     opin_lane outer[8];
 } opin_key;
 
-/* The states of a key of 32 bytes, given as 8 big-endian words: two compressions. */
+/* The states of a key of 32 bytes, given as 8 big-endian words, which may lie in key->outer: two compressions. */
 OPIN_FUNCTION void opin_key_set(opin_key *key, const opin_lane words[8]) {
     opin_lane w[16];
     opin_lane *const states[2] = {key->inner, key->outer};
     const uint32_t pads[2] = {0x36363636U, 0x5c5c5c5cU};
     for (int side = 0; side < 2; side++) {
         for (int i = 0; i < 8; i++) {
-            states[side][i] = opin_all(opin_sha256_start[i]);
             w[i] = words[i] ^ opin_all(pads[side]);
+            states[side][i] = opin_all(opin_sha256_start[i]);
             w[i + 8] = opin_all(pads[side]);
         }
         opin_hash_block(states[side], w);
@@ -163,19 +170,24 @@ OPIN_INLINE void opin_outer_block(opin_lane w[16], const opin_lane digest[8]) {
     w[15] = opin_all(8U * (64 + 32));
 }
 
-/* The second half of an HMAC: digest goes in as the inner one and comes out as the MAC, 8 big-endian words. One compression. */
-OPIN_FUNCTION void opin_hmac_end(opin_lane digest[8], const opin_key *key) {
-    opin_lane w[16];
+/* The second half of an HMAC: digest goes in as the inner one and comes out as the MAC, 8 big-endian words. One compression, of a
+ * block that is put into w. */
+OPIN_FUNCTION void opin_hmac_close(opin_lane digest[8], const opin_key *key, opin_lane w[16]) {
     opin_outer_block(w, digest);
     memcpy(digest, key->outer, sizeof key->outer);
     opin_hash_block(digest, w);
+}
+
+OPIN_INLINE void opin_hmac_end(opin_lane digest[8], const opin_key *key) {
+    opin_lane w[16];
+    opin_hmac_close(digest, key, w);
 }
 
 /* The HMAC of a message that fills one padded block, w, which is used up. Two compressions. */
 OPIN_INLINE void opin_hmac(opin_lane mac[8], const opin_key *key, opin_lane w[16]) {
     memcpy(mac, key->inner, sizeof key->inner);
     opin_hash_block(mac, w);
-    opin_hmac_end(mac, key);
+    opin_hmac_close(mac, key, w);
 }
 
 #endif

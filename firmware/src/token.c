@@ -8,94 +8,114 @@
 #include "opin_lock.h"
 
 OPIN_ASSERT(a_token_is_a_key, (int)OPIN_TOKEN_BYTES == OPIN_KEY_BYTES);
-OPIN_ASSERT(a_text_fits_into_a_message, (int)OPIN_MOST_KEYS <= OPIN_DEVICE_ID_BYTES);
 
-/* A token as a key. */
-OPIN_APART static void set_key(opin_key *key, const uint8_t token[OPIN_TOKEN_BYTES]) {
-    uint32_t words[8];
+/* A label with the 00 that follows it. */
+#define LABEL(text) (const uint8_t *)(text), sizeof(text)
+
+/* A message on its way into a hash, which has one block behind it already. */
+typedef struct {
+    uint32_t *state;
+    uint32_t w[16];
+    uint32_t count;
+} opin_feed;
+
+static void feed_byte(opin_feed *feed, uint32_t byte) {
+    uint32_t *const word = &feed->w[feed->count / 4 % 16];
+    *word = *word << 8 | byte;
+    feed->count++;
+    if (feed->count % 64 == 0) {
+        opin_hash_block(feed->state, feed->w);
+    }
+}
+
+static void feed_bytes(opin_feed *feed, const uint8_t *bytes, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        feed_byte(feed, bytes[i]);
+    }
+}
+
+static void feed_word(opin_feed *feed, uint32_t word) {
+    for (uint32_t i = 0; i < 4; i++) {
+        feed_byte(feed, word >> 24);
+        word <<= 8;
+    }
+}
+
+/* The HMAC of be32(1) || label || 00 || context || be32(256). It takes the place of the key's inner state. */
+OPIN_APART static void hmac(opin_key *key, const uint8_t *label, uint32_t letters, const uint8_t *context, uint32_t count) {
+    opin_feed feed;
+    feed.state = key->inner;
+    feed.count = 64;
+    feed_word(&feed, 1);
+    feed_bytes(&feed, label, letters);
+    feed_bytes(&feed, context, count);
+    feed_word(&feed, 256);
+    const uint32_t bits = 8 * feed.count;
+    feed_byte(&feed, 0x80);
+    while (feed.count % 64 != 60) {
+        feed_byte(&feed, 0);
+    }
+    feed_word(&feed, bits);
+    opin_hmac_close(key->inner, key, feed.w);
+}
+
+/* The key of 32 secret bytes. */
+static void set_key(opin_key *key, const uint8_t bytes[OPIN_KEY_BYTES]) {
     for (uint32_t i = 0; i < 8; i++) {
-        words[i] = opin_read_word(token + 4 * i);
+        key->outer[i] = opin_get(bytes + 4 * i, 4);
     }
-    opin_key_set(key, words);
+    opin_key_set(key, key->outer);
 }
 
-/* Hash be32(1) || label || 00 || context || be32(256) into the inner state of a key, as it is written: the stack holds one block, and not
- * the two that a long text takes. */
-OPIN_APART static void hash_message(uint32_t state[8], const char *label, const uint8_t *context, uint32_t count) {
-    uint32_t w[16], letters = 0;
-    while (label[letters] != '\0') {
-        letters++;
-    }
-    const uint32_t start = 4 + letters + 1, length = start + count + 4;
-    const uint32_t padded = (length + 9 + 63) & ~UINT32_C(63);
-    for (uint32_t at = 0; at < padded; at++) {
-        uint32_t byte = 0;
-        if (at == 3 || at == length - 2) {
-            byte = 1;
-        } else if (at >= 4 && at < 4 + letters) {
-            byte = (uint8_t)label[at - 4];
-        } else if (at >= start && at < start + count) {
-            byte = context[at - start];
-        } else if (at == length) {
-            byte = 0x80;
-        }
-        w[at / 4 % 16] = w[at / 4 % 16] << 8 | byte;
-        if (at % 64 == 63) {
-            w[15] = at + 1 == padded ? 8 * (64 + length) : w[15];
-            opin_hash_block(state, w);
-        }
-    }
-}
-
-/* KDF(token, label, context), 8 words. key is where the token's key is put. */
-static void derive(uint32_t derived[8], opin_key *key, const uint8_t token[OPIN_TOKEN_BYTES], const char *label, const uint8_t *context,
-                   uint32_t count) {
+/* KDF(token, label, context); derived may be where the token or the context is. key is where the token's key is put. */
+static void derive(uint8_t derived[OPIN_KEY_BYTES], opin_key *key, const uint8_t token[OPIN_TOKEN_BYTES], const uint8_t *label,
+                   uint32_t letters, const uint8_t *context, uint32_t count) {
     set_key(key, token);
-    memcpy(derived, key->inner, sizeof key->inner);
-    hash_message(derived, label, context, count);
-    opin_hmac_end(derived, key);
+    hmac(key, label, letters, context, count);
+    for (uint32_t i = 0; i < 8; i++) {
+        opin_put(derived + 4 * i, 4, key->inner[i]);
+    }
 }
 
-void opin_tag(uint8_t tag[OPIN_TAG_BYTES], const uint8_t token[OPIN_TOKEN_BYTES], const char *text, uint32_t length) {
-    uint32_t words[8];
+OPIN_LOCAL void opin_tag(uint8_t tag[OPIN_TAG_BYTES], const uint8_t token[OPIN_TOKEN_BYTES], const char *text, uint32_t length) {
+    uint8_t derived[OPIN_KEY_BYTES];
     opin_key key;
-    derive(words, &key, token, "opin remember", (const uint8_t *)text, length);
-    opin_write_word(tag, words[0]);
-    opin_write_word(tag + 4, words[1]);
+    derive(derived, &key, token, LABEL("opin remember"), (const uint8_t *)text, length);
+    memcpy(tag, derived, OPIN_TAG_BYTES);
+}
+
+/* KDF(token, label, be32(number)). */
+static void derive_from_number(uint8_t derived[OPIN_KEY_BYTES], const uint8_t token[OPIN_TOKEN_BYTES], const uint8_t *label,
+                               uint32_t letters, uint32_t number) {
+    uint8_t context[4];
+    opin_key key;
+    opin_put(context, 4, number);
+    derive(derived, &key, token, label, letters, context, sizeof context);
 }
 
 /* Step the token to generation next, in place. */
-void opin_step(uint8_t token[OPIN_TOKEN_BYTES], uint32_t next) {
-    uint32_t words[8];
-    uint8_t context[4];
-    opin_key key;
-    opin_write_word(context, next);
-    derive(words, &key, token, "opin ratchet", context, sizeof context);
-    for (uint32_t i = 0; i < 8; i++) {
-        opin_write_word(token + 4 * i, words[i]);
-    }
+OPIN_LOCAL void opin_step(uint8_t token[OPIN_TOKEN_BYTES], uint32_t next) {
+    derive_from_number(token, token, LABEL("opin ratchet"), next);
 }
 
-uint32_t opin_check(const uint8_t token[OPIN_TOKEN_BYTES], uint32_t generation) {
-    uint32_t words[8];
-    uint8_t context[4];
-    opin_key key;
-    opin_write_word(context, generation);
-    derive(words, &key, token, "opin check", context, sizeof context);
-    return words[0];
+OPIN_LOCAL uint32_t opin_check(const uint8_t token[OPIN_TOKEN_BYTES], uint32_t generation) {
+    uint8_t derived[OPIN_KEY_BYTES];
+    derive_from_number(derived, token, LABEL("opin check"), generation);
+    return opin_get(derived, 4);
 }
 
 /* The payload of a code under one window's key. The same time for every number. */
-uint64_t opin_open(const opin_profile *profile, const uint8_t token[OPIN_TOKEN_BYTES], const opin_claim *claim, uint32_t window) {
+OPIN_APART OPIN_LOCAL uint64_t opin_open(const opin_profile *profile, const uint8_t token[OPIN_TOKEN_BYTES], const opin_claim *claim,
+                              uint32_t window) {
     const opin_family *const family = &profile->families[claim->family];
-    uint8_t context[OPIN_DIGEST_BYTES + 5];
-    uint32_t words[8], a = claim->a, b = claim->b;
+    uint8_t bytes[OPIN_KEY_BYTES]; /* the context, and then the window key */
+    uint32_t a = claim->a, b = claim->b;
     opin_key key;
-    memcpy(context, profile->digest, OPIN_DIGEST_BYTES);
-    context[OPIN_DIGEST_BYTES] = (uint8_t)claim->family;
-    opin_write_word(context + OPIN_DIGEST_BYTES + 1, window);
-    derive(words, &key, token, "opin window", context, sizeof context);
-    opin_key_set(&key, words);
+    memcpy(bytes, profile->digest, OPIN_DIGEST_BYTES);
+    bytes[OPIN_DIGEST_BYTES] = (uint8_t)claim->family;
+    opin_put(bytes + OPIN_DIGEST_BYTES + 1, 4, window);
+    derive(bytes, &key, token, LABEL("opin window"), bytes, OPIN_DIGEST_BYTES + 5);
+    set_key(&key, bytes);
     opin_decipher(&a, &b, &key, family->low, family->high);
     return (uint64_t)a * family->high + b;
 }

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -208,10 +209,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="the same seed does the same (default %(default)s)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as into:
-        builder = Builder(sources(), Toolchain.host(), Path(into))
-        factories = [PairFactory(builder, HostMachine), PairFactory(builder, HostMachine, is_tight=True)]
-        result = run(options.steps, options.seed, factories=[*factories[:1] * 5, factories[1]])
-    steps = factories[0].steps + factories[1].steps
+        parts = Builder(sources(), Toolchain.host(), Path(into) / "parts")
+        whole = replace(parts, into=Path(into) / "whole", whole=True)
+        factories = [PairFactory(parts, HostMachine), PairFactory(whole, HostMachine), PairFactory(parts, HostMachine, is_tight=True)]
+        result = run(options.steps, options.seed, factories=[*factories[:1] * 3, *factories[1:2] * 2, factories[2]])
+    steps = sum((factory.steps for factory in factories), Counter())
     print(f"{sum(steps.values()):,} steps at both locks, {result.cuts:,} power cuts: {len(result.findings)} differences")
     for finding in result.findings[:10]:
         print(finding)

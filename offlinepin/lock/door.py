@@ -76,7 +76,8 @@ class Door:
         if shown is None:
             raise StateError("the lock's state is damaged and its clock is lost; it must be provisioned again")
         begun = max(shown, self.state.floor) + self.profile.lock.tolerance + 1
-        self.state = replace(self.state, cleared=max(self.state.cleared, begun), passage=False)
+        cleared = replace(self.state, cleared=max(self.state.cleared, begun), passage=False)
+        self.state = cleared.forget(self.profile, cleared.floor)  # as flash does
         self._commit(self.state, self.token)
 
     def uptime(self, at: datetime) -> int:

@@ -23,8 +23,9 @@ _TIME_BITS: Final = 33  # starts before the year 2242, whatever the slot
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
-    """The bits that a grant of one kind takes in a packed number, from the top: start, duration index, variant, and its shortened end."""
+class Field:
+    """The bits that a grant of one kind takes in a packed number, from the top: start, duration index, variant, and its shortened end.
+    ``family`` and ``kind`` are its places in the profile."""
 
     family: int
     kind: int
@@ -35,12 +36,14 @@ class _Field:
 
     @property
     def width(self) -> int:
+        """All of them."""
         return self.start_bits + self.duration_bits + self.variant_bits + self.end_bits
 
 
 @dataclass(frozen=True, slots=True)
-class _Marks:
-    """The marks of one single-use kind: a ring of ``starts`` slots, or for a superseding kind the newest code's durations only."""
+class Marks:
+    """The marks of one single-use kind, ``bits`` of them: a ring of ``starts`` slots, or for a superseding kind (``starts`` is 0) the
+    newest code's durations only. ``family`` and ``kind`` are its places in the profile."""
 
     family: int
     kind: int
@@ -55,6 +58,8 @@ class Layout:
         size: bytes of a whole image, check value included; at most 256 + 16 × capacity.
         fixed: bytes of it that are not remembered codes.
         marks: how many marks of single-use codes can be live at once.
+        fields: the bits of a packed grant, for every kind in the profile's order.
+        rings: the marks of every single-use kind, in the profile's order, as they follow one another in the image.
 
     Raises:
         ProfileError: the profile's rules need more than 256 bytes beside its remembered codes, or more than 64 bits for one of those.
@@ -62,11 +67,11 @@ class Layout:
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        self._fields = [_field(profile, f, k) for f, k in _kinds(profile)]
-        self._kind_bits = max(1, (len(self._fields) - 1).bit_length())
-        self._marks = [_marks(profile, f, k) for f, k in _kinds(profile) if profile.families[f].kinds[k].uses]
+        self.fields = tuple(_field(profile, f, k) for f, k in _kinds(profile))
+        self._kind_bits = max(1, (len(self.fields) - 1).bit_length())
+        self.rings = tuple(_marks(profile, f, k) for f, k in _kinds(profile) if profile.families[f].kinds[k].uses)
         self._groups = sorted({kind.supersedes for family in profile.families for kind in family.kinds if kind.supersedes})
-        self.marks = sum(m.bits for m in self._marks)
+        self.marks = sum(m.bits for m in self.rings)
         self._mark_bytes = (self.marks + 7) // 8
         self.fixed = _HEADER + _PERSONAL + 8 * len(self._groups) + 8 * MAX_REVOKED + self._mark_bytes + 4
         self.size = self.fixed + ENTRY * profile.lock.capacity
@@ -76,7 +81,7 @@ class Layout:
                 f"the lock's state needs {self.fixed} bytes beside its remembered codes, at most {FIXED_LIMIT} are allowed; "
                 f"single-use codes alone need {self._mark_bytes}: give them fewer durations or variants",
             )
-        widest = max(field.width for field in self._fields)
+        widest = max(field.width for field in self.fields)
         if widest + self._kind_bits + 1 > 64:
             raise ProfileError("families", f"a remembered code needs {widest + self._kind_bits + 1} bits, at most 64 are allowed")
         most = max((kind.variants for family in profile.families for kind in family.kinds if kind.supersedes), default=0)
@@ -88,7 +93,7 @@ class Layout:
         state = state.forget(self.profile, state.floor)
         newest = {group: (start, variant) for group, start, variant in state.supersede}
         held = {r.grant for r in state.remembered}
-        loose = sorted(state.revoked - held)
+        loose = state.revoked - held
         if len(loose) > MAX_REVOKED or len(state.remembered) > self.profile.lock.capacity:
             raise StateError(f"the state holds {len(loose)} revocations and {len(state.remembered)} remembered codes, more than fit")
         parts = [
@@ -101,7 +106,7 @@ class Layout:
         for group in self._groups:
             start, variant = newest.get(group, (0, 0))
             parts += [start.to_bytes(5, "big"), variant.to_bytes(3, "big")]
-        parts += [(self._pack(grant, None) + 1).to_bytes(8, "big") for grant in loose]
+        parts += [number.to_bytes(8, "big") for number in sorted(self._pack(grant, None) + 1 for grant in loose)]
         parts.append(bytes(8 * (MAX_REVOKED - len(loose))))
         parts.append(self._encode_marks(state))
         parts.append(self._encode_entry(state, state.personal) if state.personal else bytes(_PERSONAL))
@@ -165,8 +170,8 @@ class Layout:
 
     def _pack(self, grant: Grant, ends: int | None) -> int:
         """A grant, and the end that lingering gave it, as a number of at most 63 bits."""
-        index = next(i for i, f in enumerate(self._fields) if (f.family, f.kind) == (grant.family, grant.kind))
-        field = self._fields[index]
+        index = next(i for i, f in enumerate(self.fields) if (f.family, f.kind) == (grant.family, grant.kind))
+        field = self.fields[index]
         _, kind = grant.of(self.profile)
         times = life(self.profile, grant)
         shortened = 0 if ends == times.ends or ends is None else ends - times.starts + self.profile.lock.tolerance + 1
@@ -178,7 +183,7 @@ class Layout:
 
     def _unpack(self, number: int) -> tuple[Grant, int | None]:
         number, index = number >> self._kind_bits, number & (1 << self._kind_bits) - 1
-        field = self._fields[index]
+        field = self.fields[index]
         number, shortened = number >> field.end_bits, number & (1 << field.end_bits) - 1
         number, variant = number >> field.variant_bits, number & (1 << field.variant_bits) - 1
         start, duration = number >> field.duration_bits, number & (1 << field.duration_bits) - 1
@@ -189,7 +194,7 @@ class Layout:
 
     def _encode_marks(self, state: State) -> bytes:
         bits = base = 0
-        for ring in self._marks:
+        for ring in self.rings:
             kind = self.profile.families[ring.family].kinds[ring.kind]
             for grant in state.marks:
                 if (grant.family, grant.kind) == (ring.family, ring.kind):
@@ -202,7 +207,7 @@ class Layout:
 
     def _decode_marks(self, bits: int, floor: int, supersede: list[tuple[str, int, int]]) -> Iterator[Grant]:
         newest = {group: (start, variant) for group, start, variant in supersede}
-        for ring in self._marks:
+        for ring in self.rings:
             family = self.profile.families[ring.family]
             kind = family.kinds[ring.kind]
             for index in range(ring.bits):
@@ -232,11 +237,11 @@ def _extremes(kind: Kind) -> set[int]:
     return {d for r in kind.ranges for d in (r[0], r[-1])} | ({longest} if longest is not None else set())
 
 
-def _field(profile: Profile, f: int, k: int) -> _Field:
+def _field(profile: Profile, f: int, k: int) -> Field:
     family, kind = profile.families[f], profile.families[f].kinds[k]
     longest = max(life(profile, Grant(f, k, 0, d, 0)).fresh_until(0) for d in _extremes(kind)) - kind.opens
     end = longest + kind.linger + 2 * profile.lock.tolerance + 2 if kind.linger else 0
-    return _Field(
+    return Field(
         f,
         k,
         max(1, (2**_TIME_BITS // family.slot).bit_length()),
@@ -246,11 +251,11 @@ def _field(profile: Profile, f: int, k: int) -> _Field:
     )
 
 
-def _marks(profile: Profile, f: int, k: int) -> _Marks:
+def _marks(profile: Profile, f: int, k: int) -> Marks:
     family, kind = profile.families[f], profile.families[f].kinds[k]
     if kind.supersedes:
-        return _Marks(f, k, 0, kind.duration_count)
+        return Marks(f, k, 0, kind.duration_count)
     tolerance = profile.lock.tolerance
     lives = [life(profile, Grant(f, k, 0, d, 0)).fresh_until(tolerance) for d in _extremes(kind)]
     starts = (max(lives) + tolerance - kind.opens - 1) // family.slot + 1
-    return _Marks(f, k, starts, starts * kind.size_per_slot)
+    return Marks(f, k, starts, starts * kind.size_per_slot)

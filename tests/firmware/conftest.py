@@ -30,6 +30,12 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Builder:
 
 
 @pytest.fixture(scope="session")
+def host_whole(tmp_path_factory: pytest.TempPathFactory) -> Builder:
+    """Builds for this machine, each lock with its product's table in one source."""
+    return Builder(FIRMWARE, Toolchain.host(), tmp_path_factory.mktemp("whole"), whole=True)
+
+
+@pytest.fixture(scope="session")
 def part_builder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Builder]:
     """Builds for a part."""
     made: dict[str, Builder] = {}

@@ -42,12 +42,12 @@ def test_gcc_runs_the_same_targets(firmware: Path, tmp_path: Path) -> None:
 
 
 COMMIT = "    opin_commit(lock);\n    if (lock->status != OPIN_WORKS) {\n        return;\n    }\n"
-MARK = "void opin_mark(const opin_lock *lock, const opin_grant *grant) {\n"
-NEVER = "    if (grant->variant < 9) {\n        return;\n    }\n"
+MARK = "void opin_mark(const opin_lock *lock, const opin_code *code) {\n"
+NEVER = "    if (code->grant.variant < 9) {\n        return;\n    }\n"
 ASTRAY = {
     "the bolt moves before the mark is kept": ("typed", "door.c", f"{COMMIT}    if (decision->action", "    if (decision->action"),
     "no mark is made": ("typed", "memory.c", MARK, MARK + NEVER),
-    "any bytes are a state": ("flash", "image.c", "lock->image[0] == OPIN_VERSION &&", "lock->image[0] != 77 ||"),
+    "any bytes are a state": ("flash", "door.c", "(OPIN_IMAGE(lock)[0] != OPIN_VERSION ||", "(OPIN_IMAGE(lock)[0] == 77 &&"),
 }
 
 

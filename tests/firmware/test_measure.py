@@ -10,7 +10,20 @@ import pytest
 from offlinepin.firmware.emulator import CodeSize
 from offlinepin.firmware.measure import Cost, broken, lines, measure
 
-COST = Cost("cortex-m0plus", CodeSize(11_000, 200, 900), 782, 748, 700_000, 1_700_000, 500_000, 250_000, 1_200_000_000)
+COST = Cost(
+    part="cortex-m0plus",
+    code=CodeSize(7_000, 200, 900),
+    plain=CodeSize(6_000, 200, 500),
+    parts=CodeSize(9_000, 200, 900),
+    gcc=(7_100, 8_200),
+    state=782,
+    stack=748,
+    wrong=700_000,
+    opening=1_700_000,
+    service=500_000,
+    power_up=250_000,
+    search=1_200_000_000,
+)
 
 
 def test_the_lock_on_a_cortex_m0plus_keeps_within_its_limits(firmware: Path, tmp_path: Path) -> None:
@@ -18,12 +31,14 @@ def test_the_lock_on_a_cortex_m0plus_keeps_within_its_limits(firmware: Path, tmp
     assert not list(broken(cost))
     assert 0 < cost.wrong < cost.opening
     assert f"{cost.stack:,}" in "\n".join(lines([cost]))
+    assert cost.plain.core < cost.code.core < cost.parts.core
 
 
 @pytest.mark.parametrize(
     ("worse", "what"),
     [
-        ({"code": CodeSize(20_000, 0, 0)}, "bytes of code"),
+        ({"plain": CodeSize(6_145, 0, 0)}, "bytes of code without service codes"),
+        ({"code": CodeSize(20_000, 0, 0)}, "bytes of code with all service codes"),
         ({"stack": 2_000}, "bytes of memory and stack"),
         ({"wrong": 2_000_000, "search": 3_000_000_000}, "instructions of a wrong entry"),
         ({"search": 10_000_000}, "searching takes 14 times"),
@@ -33,3 +48,8 @@ def test_a_limit_that_is_broken_is_named(worse: dict[str, object], what: str) ->
     assert not list(broken(COST))
     (found,) = broken(replace(COST, **worse))  # type: ignore[arg-type]
     assert what in found
+
+
+def test_gcc_is_shown_where_it_is_there() -> None:
+    assert "gcc: code and table" in "\n".join(lines([COST]))
+    assert "gcc" not in "\n".join(lines([COST, replace(COST, gcc=None)]))

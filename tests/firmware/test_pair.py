@@ -37,6 +37,12 @@ def test_the_c_lock_does_what_the_simulated_lock_does(host: Builder, is_tight: b
     assert is_tight or len(result.reasons) >= 11  # of 13; a tight one spends its entries on sweeps
 
 
+def test_a_lock_made_for_one_product_does_what_the_simulated_lock_does(host_whole: Builder) -> None:
+    """Every vendor's lock and generated ones, each compiled with its own table, without what its product cannot use."""
+    result = run(STEPS, 9, factories=[PairFactory(host_whole, HostMachine)], per_session=40)
+    assert not result.findings, result.findings[0].message
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_an_emulated_lock_does_what_the_simulated_lock_does(part_builder: Callable[[str], Builder], part: str) -> None:
     factory = PairFactory(part_builder(part), lambda program: EmulatedMachine(program, part))
