@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from offlinepin.engine.profile import Profile
 from offlinepin.errors import ProfileCapacityError
 
-# `make test` draws the same examples every time, so that it says the same of a tree to everybody; "long" looks for new ones (docs/testing.md).
+# `make test` draws the same examples every time, so that it says the same to everybody; the others look for new ones (docs/testing.md).
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", parent=settings.get_profile("ci"), derandomize=False, print_blob=True, max_examples=2000)
 settings.register_profile("other", parent=settings.get_profile("long"), max_examples=100)
