@@ -73,6 +73,16 @@ def test_a_package_that_is_installed_beside_brings_its_vendors() -> None:
     assert load("good", digits=10).title == "10 digits"
 
 
+def test_a_package_that_is_installed_later_is_found_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "late" not in discover()
+    info = tmp_path / "late-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[offlinepin.vendors]\nlate = late:vendor\n")
+    assert "late" in discover()
+
+
 @pytest.mark.usefixtures("plugin")
 @pytest.mark.parametrize(
     ("name", "options", "says"),

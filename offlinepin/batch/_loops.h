@@ -20,7 +20,7 @@ typedef struct {
     const int32_t *from, *to;           /* by slots: the shortest duration with an end that is as long, the longest that is no longer; or -1 */
     const int32_t *index;               /* by duration: its payload index */
     uint64_t base, durations, variants; /* the payloads of the kinds before; how many durations there are, and variants */
-    const int64_t *reaches;             /* of the family's kinds: earliest and latest in turn */
+    const int64_t *reaches;             /* three slots for each reach of the family's kinds: see KindTable */
     size_t reach_count;
     int16_t number;      /* among all kinds of the profile */
     uint8_t nearest;     /* whether times are rounded to the nearest, else outward */
@@ -42,19 +42,20 @@ typedef struct {
 } opin_lives;
 
 /* The lives of grants; kinds is the list of all kinds by their number. */
-void opin_live(const opin_kind *kinds, const int16_t *numbers, const int64_t *starts, const int64_t *durations, size_t n, int64_t tolerance,
+void opin_live(const opin_kind *kinds, const int16_t *numbers, const int64_t *starts, const int64_t *durations, size_t n,
                const opin_lives *lives);
 
 /* --- rows that share something: _loops_share.c ---------------------------------------------------------------------- */
+
+/* The distinct texts blob[offsets[i]] up to blob[offsets[i + 1]] by the rows in which they come first, and which of them each row is. places
+ * holds 2^bits zeros, more than n; first has room for n. Returns how many there are. */
+uint32_t opin_texts_once(const uint8_t *blob, const int64_t *offsets, size_t n, uint32_t *places, unsigned bits, int64_t *first,
+                         uint32_t *index);
 
 /* The distinct pairs of a device and a window, in the order in which they come first, and which of them each row is. Windows are low to
  * low + width - 1; places holds width zeros for each device; distinct arrays have room for all pairs there can be. Returns how many. */
 uint32_t opin_pairs(const uint32_t *devices, const uint32_t *windows, size_t n, uint32_t low, size_t width, uint32_t *places,
                     uint32_t *distinct_devices, uint32_t *distinct_windows, uint32_t *index);
-
-/* The rows whose window oldest + step is one that a lock could try and not their own, and that window. Returns how many. */
-size_t opin_looks(const uint32_t *own, const uint32_t *oldest, const uint32_t *newest, size_t n, uint32_t step, int64_t *rows,
-                  uint32_t *windows);
 
 /* 64 bits for each row's device, kind, start and duration: a mixture (that of splitmix64) of 64 bits of the device and the rest. Never 0. */
 void opin_place_hashes(const uint64_t *devices, const int16_t *numbers, const int64_t *starts, const int64_t *durations, size_t n,

@@ -30,12 +30,12 @@ typedef struct {
     uint32_t *own, *oldest, *newest;
     uint64_t *payloads;
 } opin_lives;
-void opin_live(const opin_kind *kinds, const int16_t *numbers, const int64_t *starts, const int64_t *durations, size_t n, int64_t tolerance,
+void opin_live(const opin_kind *kinds, const int16_t *numbers, const int64_t *starts, const int64_t *durations, size_t n,
                const opin_lives *lives);
+uint32_t opin_texts_once(const uint8_t *blob, const int64_t *offsets, size_t n, uint32_t *places, unsigned bits, int64_t *first,
+                         uint32_t *index);
 uint32_t opin_pairs(const uint32_t *devices, const uint32_t *windows, size_t n, uint32_t low, size_t width, uint32_t *places,
                     uint32_t *distinct_devices, uint32_t *distinct_windows, uint32_t *index);
-size_t opin_looks(const uint32_t *own, const uint32_t *oldest, const uint32_t *newest, size_t n, uint32_t step, int64_t *rows,
-                  uint32_t *windows);
 void opin_place_hashes(const uint64_t *devices, const int16_t *numbers, const int64_t *starts, const int64_t *durations, size_t n,
                        uint64_t *hashes);
 typedef struct {

@@ -116,12 +116,12 @@ void opin_fit(const opin_kind *kinds, size_t count, const int64_t *low, const in
     }
 }
 
-/* The windows of the slots from which a code could be valid at some reading in [first, last]. */
-static void windows_of(const opin_kind *kind, int64_t first, int64_t last, uint32_t *oldest, uint32_t *newest) {
+/* The windows of the slots from which a code could be valid at some time at which this one is. */
+static void windows_of(const opin_kind *kind, int64_t start, int64_t duration, uint32_t *oldest, uint32_t *newest) {
     int64_t low = INT64_MAX, high = -1;
-    for (size_t i = 0; i < kind->reach_count; i++) {
-        const int64_t after = slots_of(kind, first - kind->reaches[2 * i]) + 1, from = after > 0 ? after : 0;
-        const int64_t to = slots_of(kind, last + kind->reaches[2 * i + 1]);
+    for (const int64_t *reach = kind->reaches; reach < kind->reaches + 3 * kind->reach_count; reach += 3) {
+        const int64_t from = start + reach[0] > 0 ? start + reach[0] : 0;
+        const int64_t to = start + (duration == 0 ? reach[2] : duration + reach[1]);
         if (from <= to) {
             low = from < low ? from : low;
             high = to > high ? to : high;
@@ -139,7 +139,7 @@ static void windows_of(const opin_kind *kind, int64_t first, int64_t last, uint3
     }
 }
 
-void opin_live(const opin_kind *kinds, const int16_t *numbers, const int64_t *starts, const int64_t *durations, size_t n, int64_t tolerance,
+void opin_live(const opin_kind *kinds, const int16_t *numbers, const int64_t *starts, const int64_t *durations, size_t n,
                const opin_lives *lives) {
     for (size_t i = 0; i < n; i++) {
         if (numbers[i] < 0) {
@@ -162,6 +162,6 @@ void opin_live(const opin_kind *kinds, const int16_t *numbers, const int64_t *st
         lives->supersedes[i] = kind->supersedes;
         lives->own[i] = (uint32_t)window;
         lives->payloads[i] = kind->base + place * kind->variants;
-        windows_of(kind, from - tolerance, (duration == 0 ? use_by : to) + tolerance, &lives->oldest[i], &lives->newest[i]);
+        windows_of(kind, start, duration, &lives->oldest[i], &lives->newest[i]);
     }
 }

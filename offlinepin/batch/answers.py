@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from offlinepin.batch.columns import pick
 from offlinepin.batch.single import Refusal
 from offlinepin.engine.clock import EPOCH
 from offlinepin.engine.profile import Profile
@@ -56,7 +57,7 @@ def _no_texts(n: int) -> pa.Array:
 
 def label_array(codes: npt.NDArray[Any], names: Sequence[str], missing: Mask | None) -> pa.Array:
     """A dictionary array of few texts."""
-    indices = pa.Array.from_buffers(pa.int16(), len(codes), [_bits(missing), pa.py_buffer(codes.astype(np.int16))])
+    indices = pa.Array.from_buffers(pa.int16(), len(codes), [_bits(missing), pa.py_buffer(np.ascontiguousarray(codes, np.int16))])
     return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
 
 
@@ -78,9 +79,9 @@ def text_array(table: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int32] | No
     return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(data), _bits(missing))
 
 
-def _zeros(shape: int | tuple[int, int], dtype: type[np.generic]) -> npt.NDArray[Any]:
+def _zeros(shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
     """A column of zeros that takes no memory, and cannot be written to."""
-    return np.broadcast_to(np.zeros((), dtype), shape)
+    return np.ndarray(shape, dtype, bytes(8), strides=(0,) * len(shape))
 
 
 def _moments(seconds: I64, missing: Mask | None, type_: pa.DataType) -> pa.Array:
@@ -101,10 +102,9 @@ class Answers:
     def __init__(self, profile: Profile, n: int) -> None:
         self._names = [(family.name, kind.name) for family in profile.families for kind in family.kinds]
         width = max(family.total_length for family in profile.families)
-        self.kinds = _zeros(n, np.int16)
-        self.variants, self.starts, self.ends, self.use_by = (_zeros(n, np.int64) for _ in range(4))
-        self.notices, self.codes, self.lengths = _zeros(n, np.uint8), _zeros((n, width), np.uint8), _zeros(n, np.int32)
-        self.no_end, self.no_rule, self.served = (_zeros(n, np.bool_) for _ in range(3))
+        self.kinds, self.codes, self.lengths = _zeros((n,), np.int16), _zeros((n, width), np.uint8), _zeros((n,), np.int32)
+        self.variants, self.starts, self.ends, self.use_by = (_zeros((n,), np.int64) for _ in range(4))
+        self.notices, self.no_end, self.no_rule, self.served = (_zeros((n,), dtype) for dtype in (np.uint8, np.bool_, np.bool_, np.bool_))
         self.refusals: dict[int, Refusal] = {}
 
     def set(self, rows: I64 | int | None, **columns: Any) -> None:
@@ -144,13 +144,16 @@ class Answers:
         missing = None if self.served.all() else ~self.served
         names = list(dict.fromkeys(name for _, name in self._names))
         numbers = np.array([names.index(name) for _, name in self._names], np.int16)
+        most = int(self.kinds.max(initial=0))
+        # A kind's label has its number up to the first name that recurs.
+        kinds = self.kinds if numbers[most] == most else pick(numbers, self.kinds)
         moment = fields[2].type
         lengths = np.where(self.served, self.lengths, 0).astype(np.int32) if missing is not None else self.lengths
         width = int(lengths.max(initial=0))
         one_width = bool((lengths == width).all())
         return [
             text_array(self.codes[:, :width] if one_width else self.codes, None if one_width else lengths, missing),
-            label_array(numbers[self.kinds], names, missing),
+            label_array(kinds, names, missing),
             _moments(self.starts, missing, moment),
             _moments(self.ends, _or(missing, self.no_end), moment),
             _moments(self.use_by, _or(missing, self.no_rule), moment),

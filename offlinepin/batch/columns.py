@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from offlinepin.batch import loops
 from offlinepin.batch.kernel import Texts
 from offlinepin.errors import BatchError
 
@@ -162,6 +163,11 @@ def at(column: npt.NDArray[T], rows: I64 | None) -> npt.NDArray[T]:
     return column if rows is None else column[rows]
 
 
+def pick(table: npt.NDArray[T], places: npt.NDArray[np.integer[Any]]) -> npt.NDArray[T]:
+    """``table[places]``, whose places numpy takes much faster in its own width."""
+    return table.take(places.astype(np.intp))
+
+
 # --- columns of one record batch ----------------------------------------------------------------------------------
 
 
@@ -294,6 +300,8 @@ class Names:
         if pa.types.is_string_view(array.type):
             array = array.cast(pa.large_string())
         if not pa.types.is_dictionary(array.type) and (shared or _repeats(array)):
+            if loops.lib is not None and valid is None:
+                return cls._once(array)
             array = pc.dictionary_encode(array)
         if not pa.types.is_dictionary(array.type):
             return cls(array, None, _both(valid, _sized(texts_of(array))))
@@ -305,6 +313,20 @@ class Names:
             values = values.cast(pa.large_string())
         sized = _both(valid_of(values), _sized(texts_of(values)))
         return cls(values, rows, _both(valid, None if sized is None else sized[rows]))
+
+    @classmethod
+    def _once(cls, array: pa.Array) -> Names:
+        """The ids of an array without nulls, each once, in the order in which they come."""
+        texts = texts_of(array)
+        n, bits = len(texts), max(1, len(texts).bit_length())
+        first, rows = np.empty(n, np.int64), np.empty(n, np.uint32)
+        column = loops.pointer(texts.blob), loops.pointer(texts.offsets)
+        count = loops.lib.opin_texts_once(
+            *column, n, loops.pointer(np.zeros(1 << bits, np.uint32)), bits, loops.pointer(first), loops.pointer(rows)
+        )
+        values = array.take(pa.array(first[:count]))
+        sized = _sized(texts_of(values))
+        return cls(values, rows, None if sized is None else sized[rows])
 
     def is_plain(self, count: int) -> bool:
         """Whether all of so many rows have sound ids, and there are no more ids than rows."""

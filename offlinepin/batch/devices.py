@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from offlinepin.batch.columns import Mask, Names, at, texts_of
+from offlinepin.batch.columns import Mask, Names, at, pick, texts_of
 from offlinepin.batch.kernel import Kernel
 from offlinepin.batch.requests import Rows
 from offlinepin.batch.sealing import Devices, pairs_of
@@ -95,7 +95,7 @@ class TokenMaker:
             generation = _all_zero(len(values))
         tokens = self._kernel.derive_tokens(master, texts_of(values), np.ascontiguousarray(generation))
         hashes = np.ascontiguousarray(tokens.view(np.uint64)[:, 0])
-        return Known(Devices(tokens, of_row), hashes if of_row is None else hashes[of_row], generations, None)
+        return Known(Devices(tokens, of_row), hashes if of_row is None else pick(hashes, of_row), generations, None)
 
     def _asked(self, rows: Rows, chosen: I64 | None, names: Names, generations: U32) -> Known:
         """Tokens from a source, and from the rows themselves."""

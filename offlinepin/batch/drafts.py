@@ -77,7 +77,7 @@ class Drafter:
         else:
             columns = {column.name: loops.pointer(getattr(made, column.name)) for column in fields(made)}
             rows = (loops.pointer(kinds), loops.pointer(fits.starts), loops.pointer(fits.durations))
-            loops.lib.opin_live(self._kinds, *rows, len(kinds), self._tolerance, loops.ffi.new("opin_lives *", columns))
+            loops.lib.opin_live(self._kinds, *rows, len(kinds), loops.ffi.new("opin_lives *", columns))
         return made, odd
 
     def _fill(self, made: Drafts, kinds: npt.NDArray[np.int16], starts: I64, durations: I64) -> None:

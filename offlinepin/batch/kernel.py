@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, Protocol, Self, runtime_checkable
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -165,6 +165,14 @@ class Kernel(Protocol):
         """The inverse of :meth:`seal`."""
         ...
 
+    def seal_tokens(self, rows: TokenRows, payloads: U64, shape: Shape) -> U64:
+        """Payloads enciphered under each row's own window key, in one step from its token: 26 compressions a row."""
+        ...
+
+    def open_tokens(self, rows: TokenRows, numbers: U64, shape: Shape) -> U64:
+        """The inverse of :meth:`seal_tokens`."""
+        ...
+
     def format(self, numbers: U64, shape: Shape, out: Texts8 | None = None) -> Texts8:
         """Numbers as codes, written to the first columns of ``out`` if given, which may be wider than a code."""
         ...
@@ -175,19 +183,6 @@ class Kernel(Protocol):
 
     def seal_rows(self, requests: Requests, shape: Shape, out: Texts8 | None = None) -> Texts8:
         """Codes, all steps in one: 28 compressions a row where an id has at most 36 bytes and generation 0."""
-        ...
-
-
-@runtime_checkable
-class Fused(Kernel, Protocol):
-    """A kernel that also goes from tokens to numbers in one step, without the keys between them in memory."""
-
-    def seal_tokens(self, rows: TokenRows, payloads: U64, shape: Shape) -> U64:
-        """Payloads enciphered under each row's window key: 26 compressions a row."""
-        ...
-
-    def open_tokens(self, rows: TokenRows, numbers: U64, shape: Shape) -> U64:
-        """The inverse of :meth:`seal_tokens`."""
         ...
 
 

@@ -71,8 +71,18 @@ class KindTable:
 
     @cached_property
     def reaches(self) -> I64:
-        """The distinct reaches of the family's kinds (:func:`offlinepin.engine.payload.reach`), one a row."""
-        return np.array(sorted({reach(self.family, kind, self._tolerance) for kind in self.family.kinds}), np.int64)
+        """For each distinct reach of the family's kinds (:func:`offlinepin.engine.payload.reach`), a row of slots that say where codes
+        start that could be valid while one of this kind is: the first after its start, the last after its end, and, of one without an
+        end, the last after its start."""
+        slot, opens, closes, tolerance = self.family.slot, self.kind.opens, self.kind.closes, self._tolerance
+        lapse = self.kind.activation * slot + opens
+        return np.array(
+            [
+                ((opens - tolerance - earliest) // slot + 1, (closes + tolerance + latest) // slot, (lapse + tolerance + latest) // slot)
+                for earliest, latest in sorted({reach(self.family, kind, tolerance) for kind in self.family.kinds})
+            ],
+            np.int64,
+        )
 
     @property
     def alone(self) -> int:

@@ -85,11 +85,11 @@ class NativeKernel:
         return self._permute(self._c.open, keys, index, numbers, shape)
 
     def seal_tokens(self, rows: k.TokenRows, payloads: k.U64, shape: k.Shape) -> k.U64:
-        """See :meth:`Fused.seal_tokens`."""
+        """See :meth:`Kernel.seal_tokens`."""
         return self._permute_tokens(self._c.seal_tokens, rows, payloads, shape)
 
     def open_tokens(self, rows: k.TokenRows, numbers: k.U64, shape: k.Shape) -> k.U64:
-        """See :meth:`Fused.open_tokens`."""
+        """See :meth:`Kernel.open_tokens`."""
         return self._permute_tokens(self._c.open_tokens, rows, numbers, shape)
 
     def format(self, numbers: k.U64, shape: k.Shape, out: k.Texts8 | None = None) -> k.Texts8:

@@ -194,11 +194,11 @@ class PureKernel:
         return self._permute(keys, index, numbers, shape, back=True)
 
     def seal_tokens(self, rows: k.TokenRows, payloads: k.U64, shape: k.Shape) -> k.U64:
-        """See :meth:`Fused.seal_tokens`."""
+        """See :meth:`Kernel.seal_tokens`."""
         return self._permute_tokens(rows, payloads, shape, back=False)
 
     def open_tokens(self, rows: k.TokenRows, numbers: k.U64, shape: k.Shape) -> k.U64:
-        """See :meth:`Fused.open_tokens`."""
+        """See :meth:`Kernel.open_tokens`."""
         return self._permute_tokens(rows, numbers, shape, back=True)
 
     def format(self, numbers: k.U64, shape: k.Shape, out: k.Texts8 | None = None) -> k.Texts8:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from offlinepin.batch import loops
 from offlinepin.batch.drafts import Drafts
-from offlinepin.batch.kernel import Fused, Kernel, Shape, States, TokenRows
+from offlinepin.batch.kernel import Kernel, Shape, States, TokenRows
 from offlinepin.batch.matching import KindTable
 from offlinepin.engine.payload import Life, decode, life
 from offlinepin.engine.profile import Profile
@@ -22,8 +22,6 @@ U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 _LAST_WINDOW = 2**32 - 1
-_BLOCK = 8192
-"""Rows whose keys are in memory at once where each has its own: a few hundred bytes a row, which a processor's cache holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +36,6 @@ class Devices:
         if rows is None:
             return self
         return Devices(self.tokens[rows], None) if self.of_row is None else Devices(self.tokens, self.of_row[rows])
-
-    def blocks(self, n: int) -> Iterator[tuple[slice, Devices]]:
-        """The rows in parts whose keys a cache can hold; all at once where tokens are shared."""
-        if self.of_row is not None:
-            yield slice(0, n), self
-            return
-        for start in range(0, n, _BLOCK):
-            part = slice(start, min(start + _BLOCK, n))
-            yield part, Devices(self.tokens[part], None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +58,17 @@ class Sealer:
 
     def __init__(self, kernel: Kernel, profile: Profile) -> None:
         self._kernel = kernel
-        self._fused = kernel if isinstance(kernel, Fused) else None
         self._profile = profile
         self._kept: _Keys | None = None
         self._shapes = [Shape.of(profile, f) for f in range(len(profile.families))]
 
-    def keys(self, devices: Devices, family: int, windows: U32) -> tuple[States, U32 | None]:
+    def _keys(self, devices: Devices, index: U32, family: int, windows: U32) -> tuple[States, U32]:
         """The window keys' states, and which of them each row takes."""
-        if devices.of_row is None:
-            return self._window_states(self._kernel.midstates(devices.tokens), None, family, windows), None
         kept = self._all_keys(devices, family, windows)
         if kept is not None:
-            return kept.states, devices.of_row * np.uint32(kept.width) + (windows - np.uint32(kept.low))
-        device, window, index = pairs_of(devices.of_row, windows)
-        return self._window_states(self._kernel.midstates(devices.tokens), device, family, window), index
+            return kept.states, index * np.uint32(kept.width) + (windows - np.uint32(kept.low))
+        device, window, pairs = pairs_of(index, windows)
+        return self._window_states(self._kernel.midstates(devices.tokens), device, family, window), pairs
 
     def _all_keys(self, devices: Devices, family: int, windows: U32) -> _Keys | None:
         """The keys of every device in every window from the first to the last; ``None`` where that is many beside the rows. One window
@@ -99,31 +85,27 @@ class Sealer:
         self._kept = _Keys(devices.tokens, family, low, width, states)
         return self._kept
 
-    def _window_states(self, tokens: States, index: U32 | None, family: int, windows: U32) -> States:
+    def _window_states(self, tokens: States, index: U32, family: int, windows: U32) -> States:
         families = np.full(len(windows), family, np.uint8)
         return self._kernel.midstates(self._kernel.window_keys(tokens, index, self._profile.digest, families, windows))
 
     def seal(self, devices: Devices, family: int, windows: U32, payloads: U64) -> U64:
         """The sealed number of each row."""
-        if devices.of_row is None and self._fused is not None:
-            rows = TokenRows(devices.tokens, None, self._profile.digest, family, windows)
-            return self._fused.seal_tokens(rows, payloads, self._shapes[family])
-        numbers = np.empty(len(payloads), np.uint64)
-        for part, some in devices.blocks(len(payloads)):
-            states, index = self.keys(some, family, windows[part])
-            numbers[part] = self._kernel.seal(states, index, payloads[part], self._shapes[family])
-        return numbers
+        if devices.of_row is None or len(windows) < len(devices.tokens):
+            return self._kernel.seal_tokens(self._rows(devices, family, windows), payloads, self._shapes[family])
+        states, index = self._keys(devices, devices.of_row, family, windows)
+        return self._kernel.seal(states, index, payloads, self._shapes[family])
 
     def open(self, devices: Devices, family: int, windows: U32, numbers: U64) -> U64:
         """What numbers mean under a window's key; payloads from P up mean nothing."""
-        if devices.of_row is None and self._fused is not None:
-            rows = TokenRows(devices.tokens, None, self._profile.digest, family, windows)
-            return self._fused.open_tokens(rows, numbers, self._shapes[family])
-        payloads = np.empty(len(numbers), np.uint64)
-        for part, some in devices.blocks(len(numbers)):
-            states, index = self.keys(some, family, windows[part])
-            payloads[part] = self._kernel.open(states, index, numbers[part], self._shapes[family])
-        return payloads
+        if devices.of_row is None or len(windows) < len(devices.tokens):
+            return self._kernel.open_tokens(self._rows(devices, family, windows), numbers, self._shapes[family])
+        states, index = self._keys(devices, devices.of_row, family, windows)
+        return self._kernel.open(states, index, numbers, self._shapes[family])
+
+    def _rows(self, devices: Devices, family: int, windows: U32) -> TokenRows:
+        """Rows that share nothing with each other, or that are so few that it would not pay."""
+        return TokenRows(devices.tokens, devices.of_row, self._profile.digest, family, windows)
 
     def texts(self, numbers: U64, family: int) -> U8:
         """The codes of a family's numbers, one a row."""
@@ -150,20 +132,13 @@ class Sealer:
 
 def looks(drafts: Drafts) -> Iterator[tuple[I64, U32]]:
     """The rows that could be read in a window that is not their own, and that window; each row at most once in a step."""
-    n = len(drafts.own)
-    most = int((drafts.newest.astype(np.int64) - drafts.oldest).max(initial=-1))
-    for step in range(most + 1):
-        if loops.lib is None:
-            window = drafts.oldest + np.int64(step)
-            rows = np.flatnonzero((window <= drafts.newest) & (window != drafts.own))
-            windows = window[rows].astype(np.uint32)
-        else:
-            rows, windows = np.empty(n, np.int64), np.empty(n, np.uint32)
-            spans = (loops.pointer(drafts.own), loops.pointer(drafts.oldest), loops.pointer(drafts.newest))
-            count = loops.lib.opin_looks(*spans, n, step, loops.pointer(rows), loops.pointer(windows))
-            rows, windows = rows[:count], windows[:count]
-        if len(rows):
-            yield rows, windows
+    several = np.flatnonzero(drafts.several)
+    own, oldest, newest = (column[several].astype(np.int64) for column in (drafts.own, drafts.oldest, drafts.newest))
+    for step in range(int((newest - oldest).max(initial=-1)) + 1):
+        window = oldest + step
+        some = np.flatnonzero((window <= newest) & (window != own))
+        if len(some):
+            yield several[some], window[some].astype(np.uint32)
 
 
 def pairs_of(devices: U32, windows: U32) -> tuple[U32, U32, U32]:

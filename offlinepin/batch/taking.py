@@ -4,6 +4,7 @@ rows get its variants in their order, and no code that could be read as another 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Protocol
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from offlinepin.batch.answers import Answers
-from offlinepin.batch.columns import Mask, at
+from offlinepin.batch.columns import Mask, at, pick
 from offlinepin.batch.devices import Known
 from offlinepin.batch.drafts import Drafts
 from offlinepin.batch.matching import KindTable
@@ -43,6 +44,11 @@ class Grants:
 
     def __len__(self) -> int:
         return len(self.kinds)
+
+    def of(self, some: I64) -> Grants:
+        """Some of the grants."""
+        known = Known(self.known.devices.of(some), self.known.hashes[some], self.known.generations[some], None)
+        return Grants(self.rows, self.rows_of(some), known, self.kinds[some], self.starts[some], self.durations[some])
 
     def row(self, i: int) -> int:
         """A grant's row in the batch."""
@@ -95,12 +101,12 @@ class _Writer:
 
     def seal(self, grants: Grants, drafts: Drafts, some: I64 | None, variants: I64) -> tuple[U64, Mask]:
         """The numbers of some grants with these variants, and whether each can be read in its own way only."""
-        families = self.families[at(grants.kinds, some)]
-        numbers, good = np.empty(len(families), np.uint64), np.empty(len(families), np.bool_)
-        for family, index in grouped(families):
+        kinds = at(grants.kinds, some)
+        numbers, good = np.empty(len(kinds), np.uint64), np.empty(len(kinds), np.bool_)
+        for family, index in self._by_family(kinds):
             these = some if index is None else index if some is None else some[index]
             mine, devices = drafts.of_rows(these), grants.known.devices.of(these)
-            sealed = self.sealer.seal(devices, family, mine.own, mine.payloads + at(variants, index).astype(np.uint64))
+            sealed = self.sealer.seal(devices, family, mine.own, mine.payloads + at(variants, index).view(np.uint64))
             fine = self.sealer.unambiguous(devices, family, mine, sealed)
             if index is None:
                 return sealed, fine
@@ -112,8 +118,21 @@ class _Writer:
         kinds = at(grants.kinds, some)
         rows = grants.rows_of(some)
         answers.set(rows, kinds=kinds, variants=variants)
-        for family, index in grouped(self.families[kinds]):
+        for family, index in self._by_family(kinds):
             answers.write(at(rows, index) if rows is not None else index, self.sealer.texts(at(numbers, index), family))
+
+    def are_left(self, counts: U8, kinds: npt.NDArray[np.int16]) -> Mask:
+        """Whether kinds have more variants than counted, up to :data:`EXACT`."""
+        if len(kinds) and counts.max() < self.few_limits[kinds.min() : kinds.max() + 1].min():
+            return np.ones(len(kinds), np.bool_)
+        left: Mask = counts < pick(self.few_limits, kinds)
+        return left
+
+    def _by_family(self, kinds: npt.NDArray[np.int16]) -> Iterator[tuple[int, I64 | None]]:
+        """The families of kinds and the rows of each; ``None`` where that is all of them."""
+        if len(kinds) and self.families[kinds.min()] == self.families[kinds.max()]:
+            return iter([(int(self.families[kinds[0]]), None)])
+        return grouped(pick(self.families, kinds))
 
     def issue(self, grants: Grants, some: I64, ledger: Ledger, answers: Answers) -> None:
         """Some grants take the single path, in their order."""
@@ -155,17 +174,17 @@ class Counts:
         """Which of these places were moved after a mark; ``None`` if none were at all."""
         with self._lock:
             moved = [each for number, each in self._moved if number >= mark]
-        return np.isin(hashes, np.concatenate(moved)) if moved else None
+        return np.isin(Tally.told(hashes), Tally.told(np.concatenate(moved))) if moved else None
 
 
 class ByTally:
     """Takes each place's variants in turn. Where that is not all there is to it, because a row asks for a certain variant or one had to
-    be passed over, the place is kept exactly from then on, and its rows take the single path. Batches that run beside each other count
+    be passed over, the place is kept in a ledger from then on. Batches that run beside each other count
     before they know that of an earlier one; so each looks again in the end, and comes to what it would have come to after it."""
 
     def __init__(self, sealer: Sealer, tables: list[KindTable], single: SinglePath, counts: Counts) -> None:
         self._writer = _Writer(sealer, tables, single)
-        self._counts = counts
+        self._counts, self._exactly = counts, ByLedger(sealer, tables, single, counts.exact)
 
     def expect(self, rows: int) -> None:
         """See :meth:`Taker.expect`."""
@@ -183,7 +202,7 @@ class ByTally:
         if wanted is not None:
             unusual |= wanted[0]
         unusual = of_the_same_place(hashes, unusual)
-        left = before < writer.few_limits[grants.kinds]
+        left = writer.are_left(before, grants.kinds)
         some = _where(left & ~unusual)
         variants = before.astype(np.int64)
         numbers, good = writer.seal(grants, drafts, some, at(variants, some))
@@ -196,8 +215,9 @@ class ByTally:
             if moved is not None:
                 unusual |= moved
             if unusual.any():  # what was written for them is written over
-                self._settle(grants, hashes, np.flatnonzero(unusual), variants if moved is None else np.where(moved, EXACT, variants))
-                writer.issue(grants, np.flatnonzero(unusual), self._counts.exact, answers)
+                rows = np.flatnonzero(unusual)
+                self._settle(grants, hashes, rows, variants if moved is None else np.where(moved, EXACT, variants))
+                self._exactly.serve(grants.of(rows), drafts.of_rows(rows), odd[rows], answers)
         left |= unusual
         if not left.all():
             writer.exhausted(grants, np.flatnonzero(~left), answers)
@@ -224,9 +244,10 @@ class ByLedger:
     def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers, turn: Turn) -> None:
         """See :meth:`Taker.take`."""
         with turn.counting, turn.settling:
-            self._take(grants, drafts, odd, answers)
+            self.serve(grants, drafts, odd, answers)
 
-    def _take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> None:
+    def serve(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> None:
+        """Serve or refuse every grant, now."""
         writer, n = self._writer, len(grants)
         hashes = grants.hashes()
         limits = writer.limits[grants.kinds]

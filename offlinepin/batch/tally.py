@@ -16,6 +16,9 @@ _COUNT: Final = 0xFF
 _HASH: Final = 2**64 - 1 - _COUNT
 _FULL: Final = 0.75
 _ROOMY: Final = 0.65
+_SPARSE: Final = 0.5
+"""How full the table may be, how full it is when it has grown, and how full it gets where all places are expected at once, as those of
+a table that is in memory itself: searches are shorter then."""
 
 
 EXACT: Final = 255
@@ -23,7 +26,7 @@ EXACT: Final = 255
 
 
 class Tally:
-    """Counts of up to 254 by 64-bit hash, in about 11 bytes a place. Of twenty million places, two are taken for one with a probability
+    """Counts of up to 254 by 64-bit hash, in 11 to 17 bytes a place. Of twenty million places, two are taken for one with a probability
     of 1 in 5,000; then a variant may be passed over, but none is given twice."""
 
     def __init__(self) -> None:
@@ -36,13 +39,18 @@ class Tally:
             for part in self._parts:
                 part.expect(each)
             return
-        room = int(each / _FULL) + 64
+        room = int(each / _SPARSE) + 64
         cells = np.zeros(room * len(self._parts), np.uint64)  # all at once, as a system has large pages for large blocks
         for i, part in enumerate(self._parts):
             part.cells = cells[i * room : (i + 1) * room]
 
     def __len__(self) -> int:
         return sum(part.size for part in self._parts)
+
+    @staticmethod
+    def told(hashes: U64) -> U64:
+        """The part of each hash by which the table tells places apart."""
+        return hashes >> np.uint64(_COUNT.bit_length() - _PARTS_BITS)
 
     @property
     def nbytes(self) -> int:

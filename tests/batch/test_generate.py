@@ -245,6 +245,25 @@ def test_a_place_with_more_variants_than_a_tally_counts_is_kept_exactly(document
     assert made["granted_variant"].to_pylist() == [*range(400), *[None] * 5]
 
 
+def test_variants_that_read_as_another_code_are_passed_over_as_the_issuer_does_and_the_place_goes_on_after_them(
+    document: dict[str, Any],
+) -> None:
+    from offlinepin.engine.profile import Profile
+
+    document["families"][0].update(length=4, prefix="", window=12)
+    document["families"][0]["kinds"] = [{**document["families"][0]["kinds"][0], "variants": 400, "durations": [[12, 1, 1]]}]
+    vendor = Vendor("dense", Profile.parse(document))
+    rows = [Row(f"door-{i % 2}", NOW + HOUR, NOW + 13 * HOUR) for i in range(440)]
+    batches = table_of(rows).to_batches(max_chunksize=40)
+    reader = pa.RecordBatchReader.from_batches(batches[0].schema, batches)
+    made = outcomes(generate(reader, KEYS, vendor, now=NOW, allow_weak=True).read_all())
+    assert made == list(in_turn(rows, vendor, MemoryLedger()))
+    given_out = [variant for *_, variant, _, _, _ in made if variant is not None]
+    assert max(given_out) > 254
+    assert len(given_out) < len(rows)
+    assert len(set(given_out)) < max(given_out)
+
+
 # --- the table's shape --------------------------------------------------------------------------------------------
 
 PLAIN = [Row(f"door-{i % 13}", NOW + i % 9 * HOUR, NOW + (i % 9 + 1 + i % 4) * HOUR, one_time=False) for i in range(150)]

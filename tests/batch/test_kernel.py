@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offlinepin.batch import kernel
-from offlinepin.batch.kernel import Fused, Kernel, Requests, Shape, Texts, TokenRows
+from offlinepin.batch.kernel import Kernel, Requests, Shape, Texts, TokenRows
 from offlinepin.engine.cipher import decipher, encipher, hmac_round
 from offlinepin.engine.codec import from_symbols, to_symbols
 from offlinepin.engine.kdf import HmacKey
@@ -82,14 +82,13 @@ def check_against_the_single_path(fast: Kernel, rows: Requests, shape: Shape) ->
     numbers = fast.seal(states, None, rows.payloads, shape)
     opened = fast.open(states, None, rows.payloads, shape)
     text, fused = fast.format(numbers, shape), fast.seal_rows(rows, shape)
-    if isinstance(fast, Fused):
-        turned = np.arange(n, dtype=np.uint32)[::-1].copy()
-        for at_once in (
-            TokenRows(tokens, None, rows.digest, rows.family, rows.windows),
-            TokenRows(tokens[::-1].copy(), turned, rows.digest, rows.family, rows.windows),
-        ):
-            assert fast.seal_tokens(at_once, rows.payloads, shape).tolist() == numbers.tolist()
-            assert fast.open_tokens(at_once, rows.payloads, shape).tolist() == opened.tolist()
+    turned = np.arange(n, dtype=np.uint32)[::-1].copy()
+    for at_once in (
+        TokenRows(tokens, None, rows.digest, rows.family, rows.windows),
+        TokenRows(tokens[::-1].copy(), turned, rows.digest, rows.family, rows.windows),
+    ):
+        assert fast.seal_tokens(at_once, rows.payloads, shape).tolist() == numbers.tolist()
+        assert fast.open_tokens(at_once, rows.payloads, shape).tolist() == opened.tolist()
     master = HmacKey(rows.master)
     for i, name in enumerate(names_of(rows.ids)):
         token = DeviceToken.derive(master, name, int(rows.generations[i]))

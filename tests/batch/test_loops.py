@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 pa = pytest.importorskip("pyarrow", reason="the extra `batch` is not installed")
 
 from offlinepin.batch import loops  # noqa: E402
+from offlinepin.batch.columns import Names  # noqa: E402
 from offlinepin.batch.drafts import Drafter, Drafts  # noqa: E402
 from offlinepin.batch.matching import Fits, KindTable, Wanted, fit_rows, kind_tables  # noqa: E402
 from offlinepin.batch.sealing import looks, pairs_of  # noqa: E402
@@ -96,10 +97,25 @@ def drafted(data: st.DataObject, vendor: Vendor) -> tuple[Drafts, Drafts]:
 def test_the_times_windows_and_payloads_of_grants_are_those_of_numpy(vendor: Vendor, data: st.DataObject) -> None:
     made, expected = drafted(data, vendor)
     alike(made, expected)
-    mine = list(looks(made))
+    found = sorted((row, window) for rows, windows in looks(made) for row, window in zip(rows.tolist(), windows.tolist(), strict=True))
+    spans = zip(made.own.tolist(), made.oldest.tolist(), made.newest.tolist(), strict=True)
+    assert found == [(i, window) for i, (own, oldest, newest) in enumerate(spans) for window in range(oldest, newest + 1) if window != own]
+
+
+IDS = st.text("aß-", max_size=30) | st.sampled_from(["door-0000001", "door-0000002", "door-000", "x" * 65])
+
+
+@given(st.lists(IDS, min_size=10, max_size=60), st.integers(0, 9))
+def test_every_device_id_is_there_once_in_the_order_of_arrow_s_own_dictionary(ids: list[str], cut: int) -> None:
+    array = pa.array(ids, pa.string())[cut:]
+    found = Names.of(array, shared=True)
     with without_c():
-        theirs = list(looks(made))
-    assert [(rows.tolist(), windows.tolist()) for rows, windows in mine] == [(rows.tolist(), windows.tolist()) for rows, windows in theirs]
+        expected = Names.of(array, shared=True)
+    assert found.values.equals(expected.values)
+    for mine, theirs in ((found.of_row, expected.of_row), (found.sound, expected.sound)):
+        assert (mine is None) == (theirs is None)
+        if mine is not None and theirs is not None:
+            assert (mine.dtype, mine.tolist()) == (theirs.dtype, theirs.tolist())
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 8).map(lambda n: 2**32 - 9 + n)), max_size=40), st.booleans())

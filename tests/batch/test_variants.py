@@ -47,6 +47,14 @@ def in_c(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 @pytest.mark.usefixtures("in_c")
+@given(st.integers(2**63 + 2**62, 2**64 - 1), st.integers(0, 63))  # never near 0, which is no hash
+def test_a_tally_tells_places_apart_by_just_the_part_that_it_names(hash_: int, bit: int) -> None:
+    pair = np.array([hash_, hash_ ^ 1 << bit], np.uint64)
+    told = Tally.told(pair)
+    assert (Tally().count(pair)[1] == 0) == (told[0] != told[1])
+
+
+@pytest.mark.usefixtures("in_c")
 def test_a_tally_says_how_often_each_hash_came_before_and_keeps_what_was_put() -> None:
     hashes = st.integers(1, 40).map(lambda n: n << 4) | st.integers(2**64 - 40, 2**64 - 1).map(lambda n: n * 16 % 2**64 or 16) | HASHES
     batch = st.lists(hashes, max_size=60)
@@ -85,7 +93,7 @@ def test_a_count_stays_at_254_and_at_255() -> None:
     assert table.count(np.full(3, 9, np.uint64)).tolist() == [255] * 3
 
 
-def test_a_tally_of_many_places_is_exact_and_takes_some_eleven_bytes_a_place() -> None:
+def test_a_tally_of_many_places_is_exact_and_takes_eleven_to_seventeen_bytes_a_place() -> None:
     if loops.lib is None:
         pytest.skip("a million places take too long without the extension")
     random, table, every = np.random.default_rng(1), Tally(), []
@@ -100,4 +108,4 @@ def test_a_tally_of_many_places_is_exact_and_takes_some_eleven_bytes_a_place() -
     whole = Tally()
     whole.expect(len(seen))
     whole.count(seen)
-    assert whole.nbytes <= 11.2 * len(seen)
+    assert whole.nbytes <= 16.6 * len(seen)
