@@ -15,7 +15,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from offlinepin.batch.kernel import Kernel, Requests, Shape, Texts, available, load
+from offlinepin.batch.kernel import Kernel, Requests, Shape, Texts
+from offlinepin.batch.kernels import available, load
 
 TURNS = 7
 ROWS = 16_384

@@ -24,7 +24,7 @@ from kernel import REQUESTS, ROWS, SHAPE, openssl
 
 from offlinepin import MasterKey
 from offlinepin.batch import generate, loops
-from offlinepin.batch.kernel import ENVIRONMENT_VARIABLE, available, load
+from offlinepin.batch.kernels import ENVIRONMENT_VARIABLE, available, load
 from offlinepin.batch.stream import Job, run
 from offlinepin.vendor import load as load_vendor
 

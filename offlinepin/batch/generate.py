@@ -15,7 +15,7 @@ from offlinepin.batch.clocks import ClockTables
 from offlinepin.batch.columns import at, check_schema, transform
 from offlinepin.batch.devices import Known, TokenMaker
 from offlinepin.batch.drafts import Drafter, Drafts
-from offlinepin.batch.kernel import load
+from offlinepin.batch.kernels import load
 from offlinepin.batch.matching import Fits, Wanted, fit_rows, kind_tables
 from offlinepin.batch.requests import COLUMNS, Rows, grouped
 from offlinepin.batch.sealing import Sealer

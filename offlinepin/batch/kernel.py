@@ -1,12 +1,10 @@
 """What a batch kernel does: whole columns through token derivation, window keys, cipher and text, in numpy arrays.
-Chooses the fastest implementation that this machine has: a width of the C kernel (:mod:`.native`), else :mod:`.pure`."""
+:mod:`.kernels` chooses among those that do it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
@@ -14,9 +12,8 @@ import numpy.typing as npt
 
 from offlinepin.engine.cipher import halves
 from offlinepin.engine.profile import Profile
-from offlinepin.errors import DeviceIdError, KernelError
+from offlinepin.errors import DeviceIdError
 
-ENVIRONMENT_VARIABLE: Final = "OFFLINEPIN_KERNEL"
 DEVICE_ID_BYTES: Final = 64
 
 U8 = npt.NDArray[np.uint8]
@@ -184,39 +181,6 @@ class Kernel(Protocol):
     def seal_rows(self, requests: Requests, shape: Shape, out: Texts8 | None = None) -> Texts8:
         """Codes, all steps in one: 28 compressions a row where an id has at most 36 bytes and generation 0."""
         ...
-
-
-def available() -> tuple[str, ...]:
-    """The kernels that this machine can run, fastest first; ``pure`` is always the last."""
-    return (*_native_names(), "pure")
-
-
-def load(name: str | None = None) -> Kernel:
-    """The kernel of this name, else of the environment variable ``OFFLINEPIN_KERNEL``, else the fastest.
-
-    Raises:
-        KernelError: this machine has no such kernel.
-    """
-    names = available()
-    name = name or os.environ.get(ENVIRONMENT_VARIABLE) or names[0]
-    if name not in names:
-        raise KernelError(f"there is no batch kernel {name!r} on this machine; it has {', '.join(names)}")
-    if name == "pure":
-        from offlinepin.batch.pure import PureKernel
-
-        return PureKernel()
-    from offlinepin.batch.native import NativeKernel
-
-    return NativeKernel(name)
-
-
-@cache
-def _native_names() -> tuple[str, ...]:
-    try:
-        from offlinepin.batch.native import names
-    except ImportError:  # installed without a C compiler, or without cffi
-        return ()
-    return names()
 
 
 # --- what every kernel checks before it touches memory ------------------------------------------------------------

@@ -29,7 +29,8 @@ from offlinepin.batch.columns import (
 )
 from offlinepin.batch.devices import TokenMaker
 from offlinepin.batch.drafts import windows_at
-from offlinepin.batch.kernel import Shape, Texts, load
+from offlinepin.batch.kernel import Shape, Texts
+from offlinepin.batch.kernels import load
 from offlinepin.batch.matching import KindTable, kind_tables, life_rows
 from offlinepin.batch.requests import Rows, grouped, microseconds
 from offlinepin.batch.sealing import Devices, Sealer, start_rows

@@ -23,7 +23,7 @@ from offlinepin.batch import (  # noqa: E402
     loops,
 )
 from offlinepin.batch.columns import ROWS  # noqa: E402
-from offlinepin.batch.kernel import ENVIRONMENT_VARIABLE, available  # noqa: E402
+from offlinepin.batch.kernels import ENVIRONMENT_VARIABLE, available  # noqa: E402
 from offlinepin.engine.token import DeviceToken  # noqa: E402
 from offlinepin.errors import DeviceIdError, KeyMaterialError, OfflinepinError, RequestError, WeakProfileError  # noqa: E402
 from offlinepin.issuer import Issuer  # noqa: E402

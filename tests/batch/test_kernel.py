@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offlinepin.batch import kernel
-from offlinepin.batch.kernel import Kernel, Requests, Shape, Texts, TokenRows
+from offlinepin.batch import kernels
+from offlinepin.batch.kernel import U32, U64, Kernel, Requests, Shape, Texts, Texts8, TokenRows
 from offlinepin.engine.cipher import decipher, encipher, hmac_round
 from offlinepin.engine.codec import from_symbols, to_symbols
 from offlinepin.engine.kdf import HmacKey
@@ -25,24 +25,24 @@ from offlinepin.engine.token import DeviceToken
 from offlinepin.errors import DeviceIdError, KernelError, KeyMaterialError
 
 ROOT = Path(__file__).parents[2]
-NAMES = kernel.available()
+NAMES = kernels.available()
 NATIVE = NAMES[:-1]
 PRINTABLE = "".join(map(chr, range(32, 127)))
-FASTEST = kernel.load()
+FASTEST = kernels.load()
 DIGITS = Shape("0123456789", 9)
 
 every_kernel = pytest.mark.parametrize("name", NAMES)
 
 
-def u32(*values: int) -> kernel.U32:
+def u32(*values: int) -> U32:
     return np.array(values, np.uint32)
 
 
-def u64(*values: int) -> kernel.U64:
+def u64(*values: int) -> U64:
     return np.array(values, np.uint64)
 
 
-def codes(table: kernel.Texts8) -> list[str]:
+def codes(table: Texts8) -> list[str]:
     return [row.tobytes().decode() for row in table]
 
 
@@ -109,19 +109,19 @@ def test_every_lane_width_is_equal_to_the_single_path(data: st.DataObject) -> No
     shape = data.draw(shapes())
     rows = data.draw(requests(shape))
     for name in NATIVE:
-        check_against_the_single_path(kernel.load(name), rows, shape)
+        check_against_the_single_path(kernels.load(name), rows, shape)
 
 
 @given(st.data())
 @settings(max_examples=8, deadline=None)
 def test_the_numpy_path_is_equal_to_the_single_path(data: st.DataObject) -> None:
     shape = data.draw(shapes())
-    check_against_the_single_path(kernel.load("pure"), data.draw(requests(shape)), shape)
+    check_against_the_single_path(kernels.load("pure"), data.draw(requests(shape)), shape)
 
 
 @every_kernel
 def test_the_vectors_of_format_1_come_out_at_every_lane_width(name: str, vectors: Callable[[str], Any]) -> None:
-    fast = kernel.load(name)
+    fast = kernels.load(name)
     for known in vectors("format-1.json")["sets"]:
         profile = Profile.parse(known["profile"])
         for index, family in enumerate(profile.families):
@@ -158,14 +158,14 @@ def table(n: int, seed: int = 1) -> Requests:
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 20_001])
 def test_row_counts_around_the_lane_widths_and_the_chunks_give_what_numpy_gives(n: int) -> None:
     rows = table(n)
-    expected = kernel.load("pure").seal_rows(rows, DIGITS)
+    expected = kernels.load("pure").seal_rows(rows, DIGITS)
     for name in NATIVE:
-        assert (kernel.load(name).seal_rows(rows, DIGITS) == expected).all()
+        assert (kernels.load(name).seal_rows(rows, DIGITS) == expected).all()
 
 
 @every_kernel
 def test_rows_that_share_a_key_through_an_index_are_sealed_as_if_each_had_its_own(name: str) -> None:
-    fast = kernel.load(name)
+    fast = kernels.load(name)
     states = FASTEST.midstates(np.arange(5 * 32, dtype=np.uint8).reshape(5, 32))
     index = u32(*([4, 0, 0, 3, 2] * 7))
     payloads = np.arange(35, dtype=np.uint64) * np.uint64(28_571_000)
@@ -187,7 +187,7 @@ def test_typed_text_is_claimed_and_read_exactly_as_the_single_path_does(data: st
     whole = Texts.of(typed)
     texts = Texts.wrap(b"??" + whole.blob.tobytes() + b"9", whole.offsets + 2)  # a slice of a longer buffer
     for name in NAMES:
-        numbers, claimed = kernel.load(name).parse(texts, shape)
+        numbers, claimed = kernels.load(name).parse(texts, shape)
         for text, number, mine in zip(typed, numbers.tolist(), claimed.tolist(), strict=True):
             expected = from_symbols(text[len(shape.prefix) :], shape.alphabet)
             sound_text = len(text) == shape.total_length and text.startswith(shape.prefix) and expected is not None
@@ -196,7 +196,7 @@ def test_typed_text_is_claimed_and_read_exactly_as_the_single_path_does(data: st
 
 @every_kernel
 def test_codes_go_into_the_first_columns_of_a_wider_table_and_leave_the_others_alone(name: str) -> None:
-    fast = kernel.load(name)
+    fast = kernels.load(name)
     shape = Shape("0123456789", 9, "*7")
     out = np.full((17, 14), ord("?"), np.uint8)
     rows = table(17)
@@ -210,7 +210,7 @@ def test_codes_go_into_the_first_columns_of_a_wider_table_and_leave_the_others_a
 
 @every_kernel
 def test_a_kernel_may_be_used_by_several_threads_at_once(name: str) -> None:
-    fast = kernel.load(name)
+    fast = kernels.load(name)
     tables = [table(60, seed) for seed in range(4)]
     expected = [fast.seal_rows(rows, DIGITS) for rows in tables]
     with ThreadPoolExecutor(4) as pool:
@@ -249,20 +249,20 @@ REFUSALS: dict[str, Callable[[Kernel], object]] = {
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_columns_that_do_not_fit_are_refused_before_any_memory_is_touched(name: str, refusal: str) -> None:
     with pytest.raises(ValueError, match=r".{20}"):
-        REFUSALS[refusal](kernel.load(name))
+        REFUSALS[refusal](kernels.load(name))
 
 
 @every_kernel
 @pytest.mark.parametrize("bad", ["", "x" * 65, "é" * 33])
 def test_a_device_id_that_is_not_1_to_64_bytes_is_refused_with_its_row(name: str, bad: str) -> None:
     with pytest.raises(DeviceIdError, match="row 1 has"):
-        kernel.load(name).derive_tokens(bytes(32), Texts.of(["d", bad, bad]), u32(0, 0, 0))
+        kernels.load(name).derive_tokens(bytes(32), Texts.of(["d", bad, bad]), u32(0, 0, 0))
 
 
 @every_kernel
 def test_a_master_key_of_another_length_is_refused(name: str) -> None:
     with pytest.raises(KeyMaterialError, match="32 bytes"):
-        kernel.load(name).derive_tokens(bytes(31), Texts.of(["d"]), u32(0))
+        kernels.load(name).derive_tokens(bytes(31), Texts.of(["d"]), u32(0))
 
 
 @pytest.mark.parametrize("offsets", [[0, 3], [-1, 0], [0, 2, 1], [], [[0, 1]]])
@@ -272,28 +272,28 @@ def test_offsets_that_leave_their_buffer_are_refused(offsets: list[Any]) -> None
 
 
 def test_the_fastest_kernel_is_taken_unless_the_environment_or_the_caller_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert kernel.load().name == NAMES[0]
-    monkeypatch.setenv(kernel.ENVIRONMENT_VARIABLE, "pure")
-    assert kernel.load().name == "pure"
-    assert kernel.load(NAMES[0]).name == NAMES[0]
-    monkeypatch.setenv(kernel.ENVIRONMENT_VARIABLE, "avx1024")
+    assert kernels.load().name == NAMES[0]
+    monkeypatch.setenv(kernels.ENVIRONMENT_VARIABLE, "pure")
+    assert kernels.load().name == "pure"
+    assert kernels.load(NAMES[0]).name == NAMES[0]
+    monkeypatch.setenv(kernels.ENVIRONMENT_VARIABLE, "avx1024")
     with pytest.raises(KernelError, match=r"'avx1024' on this machine; it has .*pure"):
-        kernel.load()
+        kernels.load()
 
 
 @pytest.fixture
 def without_the_extension(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(sys.modules, "offlinepin.batch._native", None)
     monkeypatch.delitem(sys.modules, "offlinepin.batch.native", raising=False)
-    kernel._native_names.cache_clear()
+    kernels._native_names.cache_clear()
     yield
-    kernel._native_names.cache_clear()
+    kernels._native_names.cache_clear()
 
 
 @pytest.mark.usefixtures("without_the_extension")
 def test_without_the_extension_the_numpy_path_serves() -> None:
-    assert kernel.available() == ("pure",)
-    assert codes(kernel.load().format(u64(42), DIGITS)) == ["000000042"]
+    assert kernels.available() == ("pure",)
+    assert codes(kernels.load().format(u64(42), DIGITS)) == ["000000042"]
 
 
 def test_secrets_are_not_in_the_repr_of_requests() -> None:
