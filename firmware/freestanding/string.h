@@ -1,4 +1,4 @@
-/* The three functions that the lock asks of a C library, for a compiler that comes without one. */
+/* The two functions that the lock asks of a C library, for a compiler that comes without one. */
 #ifndef OPIN_STRING_H
 #define OPIN_STRING_H
 
@@ -6,6 +6,5 @@
 
 void *memcpy(void *to, const void *from, size_t count);
 void *memset(void *to, int byte, size_t count);
-int memcmp(const void *a, const void *b, size_t count);
 
 #endif

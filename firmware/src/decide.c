@@ -50,7 +50,7 @@ static bool may_be_personal(const opin_lock *lock, uint32_t length) {
 OPIN_LOCAL bool opin_admit(opin_lock *lock, uint32_t now, uint32_t uptime, const char *text, uint32_t length, opin_decision *refusal) {
     const opin_profile *const profile = OPIN_PROFILE(lock);
     const uint32_t elapsed = uptime - (lock->charged_at <= uptime ? lock->charged_at : 0);
-    uint32_t failures = opin_get(OPIN_IMAGE(lock) + OPIN_AT_FAILURES, 2);
+    uint32_t failures = opin_failures(lock);
     const uint32_t wait = wait_after(profile, failures);
     uint32_t count = length + 1;
     bool is_claimed = false, sets_clock = false;
@@ -81,7 +81,7 @@ OPIN_LOCAL bool opin_admit(opin_lock *lock, uint32_t now, uint32_t uptime, const
     }
     const uint32_t leaked = opin_divide(elapsed, profile->leak);
     failures = failures > leaked ? failures - leaked : 0;
-    opin_put(OPIN_IMAGE(lock) + OPIN_AT_FAILURES, 2, failures < UINT16_MAX ? failures + 1 : UINT16_MAX);
+    opin_set_failures(lock, failures < UINT16_MAX ? failures + 1 : UINT16_MAX);
     lock->charged_at = uptime;
     return true;
 }
@@ -115,7 +115,7 @@ static void offer_candidates(opin_windows *windows, const opin_family *family, u
 }
 
 /* The least window to try from `from` on: one of a fresh code, or for a family that revokes one of a code remembered. */
-OPIN_APART static uint32_t next_window(const opin_judging *judging, uint32_t index, uint32_t from) {
+static uint32_t next_window(const opin_judging *judging, uint32_t index, uint32_t from) {
     const opin_lock *const lock = judging->lock;
     const opin_profile *const profile = OPIN_PROFILE(lock);
     const opin_family *const family = &profile->families[index];
@@ -180,7 +180,7 @@ static opin_reason reason_in_time(const opin_judging *judging, const opin_code *
 }
 
 /* The reason for one reading, in the page's order. known: the floor that it would make. */
-OPIN_APART static opin_reason reason_for(const opin_judging *judging, const opin_code *code, bool is_held, uint32_t known) {
+static opin_reason reason_for(const opin_judging *judging, const opin_code *code, bool is_held, uint32_t known) {
     const opin_lock *const lock = judging->lock;
     if (opin_is_revoked(lock, code, known) || opin_is_cleared(lock, code)) {
         return OPIN_REVOKED;
@@ -233,7 +233,7 @@ static const uint8_t *tagged(const opin_lock *lock, const uint8_t tag[OPIN_TAG_B
 }
 
 /* Judge one text that a family claims, or (claim NULL) that may be the personal code. The same work whatever the text is. */
-OPIN_APART static void consider(opin_judging *judging, const char *text, uint32_t length, const opin_claim *claim) {
+static void consider(opin_judging *judging, const char *text, uint32_t length, const opin_claim *claim) {
     const opin_lock *const lock = judging->lock;
     const opin_profile *const profile = OPIN_PROFILE(lock);
     uint8_t tag[OPIN_TAG_BYTES];
@@ -285,7 +285,7 @@ static void rotate(opin_lock *lock) {
 }
 
 /* Make an accepted code's marks in the state. */
-OPIN_APART static void use(opin_lock *lock, const opin_judging *judging, opin_code *code) {
+static void use(opin_lock *lock, const opin_judging *judging, opin_code *code) {
     const opin_profile *const profile = OPIN_PROFILE(lock);
     const opin_kind *const kind = code->kind;
     uint32_t floor = judging->floor;
@@ -320,7 +320,7 @@ OPIN_APART static void use(opin_lock *lock, const opin_judging *judging, opin_co
 }
 
 /* Steps 5 to 7 up to the bolt. An accepted code's marks are in the state then. */
-OPIN_APART OPIN_LOCAL void opin_judge(opin_lock *lock, uint32_t now, const char *text, uint32_t length, opin_decision *decision) {
+OPIN_LOCAL void opin_judge(opin_lock *lock, uint32_t now, const char *text, uint32_t length, opin_decision *decision) {
     opin_judging judging;
     uint32_t count = length + 1;
     bool is_claimed = false;

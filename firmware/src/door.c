@@ -58,7 +58,7 @@ opin_status opin_power_up(opin_lock *lock, const opin_profile *profile, const op
 /* One entry through all of its steps. */
 static void decide(opin_lock *lock, const char *text, uint32_t length, uint32_t uptime, opin_decision *decision) {
     const opin_port *const port = lock->port;
-    const uint32_t now = clock_of(lock), charged_at = lock->charged_at, failures = opin_get(OPIN_IMAGE(lock) + OPIN_AT_FAILURES, 2);
+    const uint32_t now = clock_of(lock), charged_at = lock->charged_at, failures = opin_failures(lock);
     if (!opin_admit(lock, now, uptime, text, length, decision)) {
         return;
     }
@@ -79,7 +79,7 @@ static void decide(opin_lock *lock, const char *text, uint32_t length, uint32_t 
     } else if (opin_has(OPIN_PROFILE(lock), OPIN_SET_CLOCK) && decision->action == OPIN_SET_CLOCK) {
         port->set_clock(port->context, opin_floor(lock));
     }
-    opin_put(OPIN_IMAGE(lock) + OPIN_AT_FAILURES, 2, failures);
+    opin_set_failures(lock, failures);
     lock->charged_at = charged_at;
     opin_commit(lock);
 }

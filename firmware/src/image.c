@@ -46,6 +46,15 @@ OPIN_APART OPIN_LOCAL uint32_t opin_floor(const opin_lock *lock) {
     return opin_time_at(lock, OPIN_AT_FLOOR);
 }
 
+OPIN_LOCAL uint32_t opin_failures(const opin_lock *lock) {
+    return (uint32_t)OPIN_IMAGE(lock)[OPIN_AT_FAILURES] << 8 | OPIN_IMAGE(lock)[OPIN_AT_FAILURES + 1];
+}
+
+OPIN_LOCAL void opin_set_failures(const opin_lock *lock, uint32_t failures) {
+    OPIN_IMAGE(lock)[OPIN_AT_FAILURES] = (uint8_t)(failures >> 8);
+    OPIN_IMAGE(lock)[OPIN_AT_FAILURES + 1] = (uint8_t)failures;
+}
+
 OPIN_LOCAL void opin_set_time(const opin_lock *lock, uint32_t place, uint32_t t) {
     opin_put(OPIN_IMAGE(lock) + place + 1, 4, t);
 }
@@ -59,21 +68,32 @@ OPIN_LOCAL void opin_put_packed(uint8_t *bytes, uint64_t number) {
     opin_put(bytes + 4, 4, (uint32_t)number);
 }
 
+/* A number with a field of some bits put behind it. Bit by bit, as below: for a shift of 64 bits a small part calls a
+ * routine. */
+static uint64_t put_bits(uint64_t number, uint32_t bits, uint32_t field) {
+    while (bits-- > 0) {
+        number <<= 1;
+    }
+    return number | field;
+}
+
 /* A packed grant. shortened: 0, or 1 + the tolerance + the seconds from its start to the end that lingering gave it. */
 OPIN_LOCAL uint64_t opin_pack(const opin_profile *profile, const opin_code *code, uint32_t shortened) {
     const opin_kind *const kind = code->kind;
-    uint64_t number = (uint64_t)code->grant.start << kind->duration_bits | code->grant.duration;
-    number = number << kind->variant_bits | code->grant.variant;
+    uint64_t number = put_bits(code->grant.start, kind->duration_bits, code->grant.duration);
+    number = put_bits(number, kind->variant_bits, code->grant.variant);
     if (profile->has_linger) {
-        number = number << kind->end_bits | shortened;
+        number = put_bits(number, kind->end_bits, shortened);
     }
-    return number << profile->kind_bits | code->grant.kind;
+    return put_bits(number, profile->kind_bits, code->grant.kind);
 }
 
 /* Take at most 31 bits off the bottom of a number. */
 static uint32_t take_bits(uint64_t *number, uint32_t bits) {
     const uint32_t taken = (uint32_t)*number & ((UINT32_C(1) << bits) - 1);
-    *number >>= bits;
+    while (bits-- > 0) {
+        *number >>= 1;
+    }
     return taken;
 }
 

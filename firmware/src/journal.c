@@ -33,9 +33,13 @@ static uint32_t snapshot_bytes(const opin_lock *lock) {
 
 /* ---- Reading: words, at places that count from the beginning of the flash ---- */
 
+static void fetch(const opin_lock *lock, uint32_t at, uint8_t *bytes, uint32_t count) {
+    lock->port->read(lock->port->context, at, bytes, count);
+}
+
 static uint32_t peek(const opin_lock *lock, uint32_t at) {
     uint8_t word[OPIN_WORD];
-    lock->port->read(lock->port->context, at, word, OPIN_WORD);
+    fetch(lock, at, word, OPIN_WORD);
     return opin_get(word, OPIN_WORD);
 }
 
@@ -103,14 +107,12 @@ static void scan(const opin_lock *lock, opin_bank *bank) {
 /* Read count bytes of the image that the bank in use holds, as its changes left it. */
 static void read_image(const opin_lock *lock, uint32_t from, uint8_t *bytes, uint32_t count) {
     uint32_t at = lock->bank.start + snapshot_bytes(lock) + OPIN_WORD;
-    lock->port->read(lock->port->context, lock->bank.start + HEAD + from, bytes, count);
+    fetch(lock, lock->bank.start + HEAD + from, bytes, count);
     while (at < lock->bank.end) {
         const uint32_t end = at + (peek(lock, at) >> 16);
         at += OPIN_WORD;
         while (at + 4 <= end) {
-            uint8_t head[4];
-            lock->port->read(lock->port->context, at, head, 4);
-            const uint32_t offset = opin_get(head, 2), length = opin_get(head + 2, 2);
+            const uint32_t head = peek(lock, at), offset = head >> 16, length = head & 0xFFFFU;
             const uint32_t first = offset > from ? offset : from;
             const uint32_t last = offset + length < from + count ? offset + length : from + count;
             at += 4;
@@ -118,7 +120,7 @@ static void read_image(const opin_lock *lock, uint32_t from, uint8_t *bytes, uin
                 break;
             }
             if (first < last) {
-                lock->port->read(lock->port->context, at + (first - offset), bytes + (first - from), last - first);
+                fetch(lock, at + (first - offset), bytes + (first - from), last - first);
             }
             at += length;
         }
@@ -135,6 +137,14 @@ typedef struct {
     bool counts;
     uint8_t word[OPIN_WORD];
 } opin_writer;
+
+/* Begin at a place, or if it counts at 0. */
+static void begin(opin_writer *writer, opin_lock *lock, uint32_t at, bool counts) {
+    writer->lock = lock;
+    writer->at = at;
+    writer->crc = UINT32_MAX;
+    writer->counts = counts;
+}
 
 static void program(opin_lock *lock, uint32_t at, const uint8_t word[OPIN_WORD]) {
     if (lock->status == OPIN_WORKS && !lock->port->program(lock->port->context, at, word)) {
@@ -178,7 +188,7 @@ static void clear_word(opin_lock *lock, uint32_t at) {
     program(lock, at, zeros);
 }
 
-/* Put every stretch of the image that differs from what is committed: its place, its length, its bytes. */
+/* Put every stretch of the image that differs from what is committed: its place, its length, its bytes; and zeros up to a whole word. */
 static void put_stretches(opin_writer *writer) {
     opin_lock *const lock = writer->lock;
     const uint32_t size = image_bytes(lock);
@@ -200,16 +210,17 @@ static void put_stretches(opin_writer *writer) {
             }
         }
     }
+    pad(writer);
 }
 
 /* Bytes of the change from what is committed to the image; 0 if nothing differs. */
 static uint32_t measure(opin_lock *lock) {
-    opin_writer writer = {.lock = lock, .counts = true};
+    opin_writer writer;
+    begin(&writer, lock, 0, true);
     put_stretches(&writer);
     if (writer.at > 0) {
         writer.at += OPIN_WORD;
     }
-    pad(&writer);
     return writer.at;
 }
 
@@ -217,16 +228,15 @@ static uint32_t measure(opin_lock *lock) {
 static bool reads_back(opin_lock *lock) {
     const uint32_t sequence = lock->bank.sequence;
     scan(lock, &lock->bank);
-    return lock->status == OPIN_WORKS && (lock->bank.flags & (WHOLE | CLOSED)) == WHOLE && lock->bank.sequence == sequence &&
-           measure(lock) == 0;
+    return (lock->bank.flags & (WHOLE | CLOSED)) == WHOLE && lock->bank.sequence == sequence && measure(lock) == 0;
 }
 
 /* Write a change behind the others. */
 static bool append(opin_lock *lock, uint32_t length) {
-    opin_writer writer = {.lock = lock, .at = lock->bank.end, .crc = UINT32_MAX};
+    opin_writer writer;
+    begin(&writer, lock, lock->bank.end, false);
     put_word(&writer, length << 16 | (length ^ 0xFFFFU));
     put_stretches(&writer);
-    pad(&writer);
     put_word(&writer, change_check(writer.crc, lock->bank.sequence, lock->bank.end - lock->bank.start));
     put_word(&writer, 0); /* the check value was written in full */
     return reads_back(lock);
@@ -244,7 +254,8 @@ static bool snapshot(opin_lock *lock) {
             return false;
         }
     }
-    opin_writer writer = {.lock = lock, .at = lock->bank.start, .crc = UINT32_MAX};
+    opin_writer writer;
+    begin(&writer, lock, lock->bank.start, false);
     put_word(&writer, MAGIC);
     put_word(&writer, lock->bank.sequence);
     put_word(&writer, image_bytes(lock));
@@ -255,7 +266,7 @@ static bool snapshot(opin_lock *lock) {
         return false;
     }
     clear_word(lock, lock->bank_bytes - lock->bank.start); /* after the very first snapshot, too: it says that there has been one */
-    return lock->status == OPIN_WORKS;
+    return true;
 }
 
 /* Make the image what is kept, and read it back. lock->status says whether it is. */
@@ -281,13 +292,13 @@ OPIN_LOCAL opin_condition opin_journal_open(opin_lock *lock) {
     }
     scan(lock, &lock->bank);
     scan(lock, &other);
-    if ((other.flags & WHOLE) != 0 && ((lock->bank.flags & WHOLE) == 0 || other.sequence > lock->bank.sequence)) {
-        const opin_bank older = lock->bank;
+    uint32_t older = other.flags;
+    if ((older & WHOLE) != 0 && ((lock->bank.flags & WHOLE) == 0 || other.sequence > lock->bank.sequence)) {
+        older = lock->bank.flags;
         lock->bank = other;
-        other = older;
     }
     if ((lock->bank.flags & WHOLE) == 0) {
-        if ((lock->bank.flags & other.flags & UNFINISHED) != 0) {
+        if ((lock->bank.flags & older & UNFINISHED) != 0) {
             lock->bank.start = lock->bank_bytes; /* so that the first snapshot, of sequence 0, goes to the beginning */
             lock->bank.sequence = UINT32_MAX;
             return OPIN_EMPTY;
@@ -296,8 +307,8 @@ OPIN_LOCAL opin_condition opin_journal_open(opin_lock *lock) {
         return OPIN_DAMAGED;
     }
     read_image(lock, 0, OPIN_IMAGE(lock), image_bytes(lock));
-    if ((other.flags & RETIRED) == 0) {
-        clear_word(lock, other.start); /* the power went before this was done */
+    if ((older & RETIRED) == 0) {
+        clear_word(lock, lock->bank_bytes - lock->bank.start); /* the power went before this was done */
     }
     if ((lock->bank.flags & UNDONE) != 0) {
         clear_word(lock, lock->bank.end - OPIN_WORD); /* nor was this */

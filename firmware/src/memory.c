@@ -232,7 +232,7 @@ OPIN_LOCAL void opin_revoke(const opin_lock *lock, const opin_code *code) {
 /* ---- Forgetting ---- */
 
 /* Drop the records of size bytes, between two places, whose codes do not matter at t: revocations, or remembered codes. */
-static void forget_records(const opin_lock *lock, uint8_t *record, uint8_t *end, uint32_t size, uint32_t t) {
+static void forget_records(const opin_lock *lock, uint8_t *record, const uint8_t *end, uint32_t size, uint32_t t) {
     const bool are_entries = size == OPIN_ENTRY_BYTES;
     opin_code code;
     while (record < end && opin_is_record(record, size)) {
@@ -242,10 +242,9 @@ static void forget_records(const opin_lock *lock, uint8_t *record, uint8_t *end,
             record += size;
             continue;
         }
-        for (uint8_t *byte = record; byte < end - size; byte++) {
-            *byte = byte[size];
+        for (uint8_t *byte = record; byte < end; byte++) {
+            *byte = byte < end - size ? byte[size] : 0;
         }
-        memset(end - size, 0, size);
     }
 }
 

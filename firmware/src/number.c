@@ -1,17 +1,17 @@
 /* Arithmetic without the processor's division, big-endian fields, CRC-32, and a comparison whose time tells nothing. */
 #include "opin_lock.h"
 
-/* Long division, one bit a step; the same steps for every number. divisor at least 1. */
+/* Long division, one bit a step: the rest is in the upper half, the quotient comes in behind the number. The rest is never more than the
+ * bits so far, so it has room. divisor at least 1. */
 OPIN_LOCAL uint32_t opin_divide(uint32_t number, uint32_t divisor) {
-    uint32_t rest = 0;
+    uint64_t pair = number;
     for (uint32_t i = 0; i < 32; i++) {
-        const uint32_t carry = rest >> 31;
-        rest = rest << 1 | number >> 31;
-        const uint32_t take = carry | (uint32_t)(rest >= divisor);
-        rest -= divisor & (0U - take);
-        number = number << 1 | take;
+        pair <<= 1;
+        if ((uint32_t)(pair >> 32) >= divisor) {
+            pair = (pair - ((uint64_t)divisor << 32)) | 1;
+        }
     }
-    return number;
+    return (uint32_t)pair;
 }
 
 /* A big-endian number of at most four bytes. */

@@ -11,6 +11,19 @@ enum {
     OPIN_HALF_SYMBOLS = 31, /* 2^31 is the longest half below 2^32 */
 };
 
+#if defined(OPIN_SMALL)
+/* (a * m + b) >> 32 without a product of 64 bits, which a small part has only as a routine: a bit of a at a time, and a mean cannot
+ * overflow. The same steps for every a and b. */
+OPIN_FUNCTION uint32_t opin_scale(uint32_t a, uint32_t m, uint32_t b) {
+    for (uint32_t i = 0; i < 32; i++) {
+        const uint32_t term = m & (0U - opin_hidden(a & 1));
+        b = (b & term) + ((b ^ term) >> 1);
+        a >>= 1;
+    }
+    return b;
+}
+#endif
+
 /* F(i, b, m) = (be64 of the first 8 bytes of HMAC(W, be8(i) || be64(b)) * m) >> 64 in every lane, for one m from 1 to 2^32 - 1.
  * Two compressions; the same time for every b. */
 OPIN_FUNCTION opin_lane opin_cipher_round(const opin_key *key, uint32_t i, const opin_lane *b, uint32_t m) {
@@ -24,18 +37,19 @@ OPIN_FUNCTION opin_lane opin_cipher_round(const opin_key *key, uint32_t i, const
     w[15] = opin_all(8U * (64 + 9));
 #if defined(OPIN_SMALL)
     opin_hmac(digest, key, w);
+    return opin_scale(digest[0], m, opin_scale(digest[1], m, 0));
 #else
     memcpy(digest, key->inner, sizeof key->inner);
     opin_compress(digest, w);
     opin_outer_block(w, digest);
     memcpy(digest, key->outer, sizeof key->outer);
     opin_compress(digest, w);
-#endif
     /* (h0 * 2^32 + h1) * m >> 64 = (h0 * m + (h1 * m >> 32)) >> 32; the sum's carry out of its low word counts */
     const opin_lane modulus = opin_all(m);
     const opin_lane low = digest[0] * modulus;
     const opin_lane sum = low + opin_multiply_high(digest[1], modulus);
     return opin_multiply_high(digest[0], modulus) + (opin_below(sum, low) & opin_all(1));
+#endif
 }
 
 /* Permute a number given as its halves, *a below low = r^u and *b below high = r^v. */

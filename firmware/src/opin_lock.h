@@ -112,6 +112,8 @@ OPIN_LOCAL uint8_t *opin_marks(const opin_lock *lock);
 OPIN_LOCAL uint8_t *opin_personal(const opin_lock *lock);
 OPIN_LOCAL uint8_t *opin_entries(const opin_lock *lock);
 OPIN_LOCAL uint32_t opin_time_at(const opin_lock *lock, uint32_t place);
+OPIN_LOCAL uint32_t opin_failures(const opin_lock *lock);
+OPIN_LOCAL void opin_set_failures(const opin_lock *lock, uint32_t failures);
 OPIN_LOCAL uint32_t opin_floor(const opin_lock *lock);
 OPIN_LOCAL void opin_set_time(const opin_lock *lock, uint32_t place, uint32_t t);
 OPIN_LOCAL uint64_t opin_pack(const opin_profile *profile, const opin_code *code, uint32_t shortened);

@@ -63,7 +63,8 @@ OPIN_LOCAL bool opin_claims(const opin_profile *profile, const char *text, uint3
         const opin_family *const family = &profile->families[claim->family];
         const char *const sealed = text + family->prefix_length;
         const uint32_t half = family->length / 2U;
-        if (length == (uint32_t)family->prefix_length + family->length && memcmp(text, family->prefix, family->prefix_length) == 0 &&
+        if (length == (uint32_t)family->prefix_length + family->length &&
+            opin_equal((const uint8_t *)text, (const uint8_t *)family->prefix, family->prefix_length) &&
             opin_spells(profile, sealed, half, &claim->a) && opin_spells(profile, sealed + half, family->length - half, &claim->b)) {
             return true;
         }
@@ -72,7 +73,7 @@ OPIN_LOCAL bool opin_claims(const opin_profile *profile, const char *text, uint3
 }
 
 OPIN_LOCAL bool opin_same(const opin_grant *a, const opin_grant *b) {
-    return memcmp(a, b, sizeof *a) == 0;
+    return opin_equal((const uint8_t *)a, (const uint8_t *)b, sizeof *a);
 }
 
 /* Whether the lock must remember such a code at its first use. */

@@ -42,7 +42,7 @@ class CodeSize:
 
     Attributes:
         core: the lock's code and its constants.
-        runtime: what the compiler adds: multiplication and shifts of 64 bits, memcpy, memset, memcmp.
+        runtime: what the compiler adds: memcpy and memset.
         product: the product's table.
     """
 

@@ -23,9 +23,9 @@ from offlinepin.provisioning import Provisioning
 from offlinepin.vendor import Vendor, load
 
 CAPACITY: Final = 32
-MOST_CODE: Final = 6_144  # of the standard product's codes alone
-MOST_CODE_WITH_SERVICE: Final = 7_168  # with all service codes, as the plug-in ships it
-MOST_RAM: Final = 1_536
+MOST_CODE: Final = 6_144  # of the standard product's codes alone, with what the compiler adds; as all of these
+MOST_CODE_WITH_SERVICE: Final = 7_040  # with all service codes, as the plug-in ships it
+MOST_RAM: Final = 1_504
 MOST_INSTRUCTIONS: Final = 1_500_000
 LIVE_CODES: Final = 72_000  # that a lock of an igloo-style product searches which keeps a list of what is live: one HMAC each
 LEAST_RATIO: Final = 1_000  # times that searching takes more
@@ -146,14 +146,20 @@ def measure(part: str, firmware: Path, into: Path, openings: int = 2) -> Cost:
     )
 
 
+def whole_code(size: CodeSize) -> int:
+    """Bytes of the lock's code and of what the compiler adds to it."""
+    return size.core + size.runtime
+
+
 def lines(costs: list[Cost]) -> Iterator[str]:
     """One table."""
     names = ["", *(cost.part for cost in costs)]
     rows = [
-        ("code without service codes, bytes", [cost.plain.core for cost in costs]),
-        ("code with all service codes, bytes", [cost.code.core for cost in costs]),
-        ("code for any product's table, bytes", [cost.parts.core for cost in costs]),
-        ("compiler's runtime, bytes", [cost.code.runtime for cost in costs]),
+        ("code without service codes, bytes", [whole_code(cost.plain) for cost in costs]),
+        ("code with all service codes, bytes", [whole_code(cost.code) for cost in costs]),
+        ("code for any product's table, bytes", [whole_code(cost.parts) for cost in costs]),
+        ("the compiler's runtime in the first of these", [cost.plain.runtime for cost in costs]),
+        ("the compiler's runtime in the other two", [cost.code.runtime for cost in costs]),
         ("table without service codes, bytes", [cost.plain.product for cost in costs]),
         ("table with all service codes, bytes", [cost.code.product for cost in costs]),
         *gcc_rows(costs),
@@ -183,8 +189,8 @@ def gcc_rows(costs: list[Cost]) -> Iterator[tuple[str, list[int]]]:
 def broken(cost: Cost) -> Iterator[str]:
     """The limits that a cost breaks, in words."""
     limits = (
-        (cost.plain.core, MOST_CODE, "bytes of code without service codes"),
-        (cost.code.core, MOST_CODE_WITH_SERVICE, "bytes of code with all service codes"),
+        (whole_code(cost.plain), MOST_CODE, "bytes of code without service codes"),
+        (whole_code(cost.code), MOST_CODE_WITH_SERVICE, "bytes of code with all service codes"),
         (cost.state + cost.stack, MOST_RAM, "bytes of memory and stack"),
         (cost.wrong, MOST_INSTRUCTIONS, "instructions of a wrong entry"),
     )

@@ -12,12 +12,12 @@ from offlinepin.firmware.measure import Cost, broken, lines, measure
 
 COST = Cost(
     part="cortex-m0plus",
-    code=CodeSize(7_000, 200, 900),
-    plain=CodeSize(6_000, 200, 500),
-    parts=CodeSize(9_000, 200, 900),
+    code=CodeSize(6_900, 40, 900),
+    plain=CodeSize(6_000, 40, 500),
+    parts=CodeSize(9_000, 40, 900),
     gcc=(7_100, 8_200),
     state=782,
-    stack=748,
+    stack=700,
     wrong=700_000,
     opening=1_700_000,
     service=500_000,
@@ -37,7 +37,7 @@ def test_the_lock_on_a_cortex_m0plus_keeps_within_its_limits(firmware: Path, tmp
 @pytest.mark.parametrize(
     ("worse", "what"),
     [
-        ({"plain": CodeSize(6_145, 0, 0)}, "bytes of code without service codes"),
+        ({"plain": CodeSize(6_144, 1, 0)}, "bytes of code without service codes"),
         ({"code": CodeSize(20_000, 0, 0)}, "bytes of code with all service codes"),
         ({"stack": 2_000}, "bytes of memory and stack"),
         ({"wrong": 2_000_000, "search": 3_000_000_000}, "instructions of a wrong entry"),

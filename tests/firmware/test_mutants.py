@@ -41,7 +41,7 @@ MUTANTS = [
     Mutant(
         "the charge is never given back",
         "door.c",
-        "    opin_put(OPIN_IMAGE(lock) + OPIN_AT_FAILURES, 2, failures);\n",
+        "    opin_set_failures(lock, failures);\n",
         "    (void)failures;\n",
     ),
     Mutant("the moment of the charge is not restored", "door.c", "    lock->charged_at = charged_at;\n", "    (void)charged_at;\n"),
@@ -73,10 +73,15 @@ MUTANTS = [
     Mutant(
         "nothing is read back",
         "journal.c",
-        "return lock->status == OPIN_WORKS && (lock->bank.flags",
-        "return lock->status == OPIN_WORKS || (lock->bank.flags",
+        "return (lock->bank.flags & (WHOLE | CLOSED)) == WHOLE &&",
+        "return (lock->bank.flags & (WHOLE | CLOSED)) == WHOLE ||",
     ),
-    Mutant("the old snapshot is not retired", "journal.c", "    clear_word(lock, lock->bank_bytes - lock->bank.start); /*", "    /*"),
+    Mutant(
+        "the old snapshot is not retired",
+        "journal.c",
+        "    clear_word(lock, lock->bank_bytes - lock->bank.start); /* after",
+        "    /* after",
+    ),
     Mutant("a torn change is damage", "journal.c", "if (last > at + OPIN_WORD &&", "if (last > at &&"),
     Mutant("a round is left out", "opin_cipher.h", "i = OPIN_ROUNDS; i-- > 0;", "i = OPIN_ROUNDS - 1; i-- > 0;"),
     Mutant(
