@@ -77,14 +77,14 @@ class Crew:
     def _beside(
         self, servers: ThreadPoolExecutor, finishers: ThreadPoolExecutor, chunks: Iterable[tuple[int, pa.RecordBatch]], again: int
     ) -> Iterator[Served]:
-        """Twice as many chunks are under way as there are threads, so that none has to wait for the next one to be read."""
+        """One chunk more is under way than there are threads, so that none has to wait for the next one to be read."""
         under_way: deque[Future[Served | None]] = deque()
         for number, chunk in chunks:
             if servers is finishers:
                 under_way.append(servers.submit(self._served, number, chunk, number < again))
             else:
                 under_way.append(finishers.submit(self._after, servers.submit(self._added, number, chunk), chunk))
-            while len(under_way) > 2 * self._jobs:
+            while len(under_way) > self._jobs:
                 yield from _found(under_way.popleft())
         while under_way:
             yield from _found(under_way.popleft())

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from offlinepin.batch import kernel as k
 from offlinepin.batch.sha256 import START, Lane, Sha256, Word
-from offlinepin.engine.cipher import ROUNDS
-from offlinepin.engine.token import key_bytes
+from offlinepin.engine.cipher import ROUNDS, decipher, encipher
+from offlinepin.engine.token import DeviceToken, key_bytes
 
 _CHUNK: Final = 16_384  # rows at once: as many as a second-level cache holds, so that numpy's cost per call is spread
+_FEW: Final = 256  # rows, for which numpy's calls alone would cost more than one row after the other does
 _BIG_ENDIAN: Final = np.dtype(">u4")
 _KEPT: Final = local()
 
@@ -262,12 +263,22 @@ class PureKernel:
         n = len(numbers)
         k.check_token_rows(rows, n)
         k.check_numbers(numbers, n, shape)
+        if n <= _FEW:
+            return _one_by_one(rows, numbers, shape, back=back)
         result = np.empty(n, np.uint64)
         for part, sha in _chunks(n):
             tokens = _words(rows.tokens[part if rows.index is None else rows.index[part]])
             keys = _window_key(sha, _key_states(sha, tokens), rows.digest, rows.family, rows.windows[part])
             result[part] = _permuted(sha, _key_states(sha, keys), numbers[part], shape, back=back)
         return result
+
+
+def _one_by_one(rows: k.TokenRows, numbers: k.U64, shape: k.Shape, *, back: bool) -> k.U64:
+    permute, result = decipher if back else encipher, np.empty(len(numbers), np.uint64)
+    for i, number in enumerate(numbers.tolist()):
+        token = DeviceToken(rows.tokens[i if rows.index is None else rows.index[i]].tobytes())
+        result[i] = permute(number, *shape.halves, token.window_round(rows.digest, rows.family, int(rows.windows[i])))
+    return result
 
 
 def _gathered(states: k.States, index: k.U32 | None, rows: slice) -> list[Lane]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from offlinepin.batch.stream import Job, Progress, Summary
 
 _LINE_EVERY: Final = 10.0  # seconds, where there is no terminal
+_TIDIED: Final = 8  # chunks, after which the system gets the memory back that nothing uses
 _KINDS: Final = "parquet, csv, arrow or jsonl"
 
 
@@ -101,9 +103,15 @@ def _run(job: Job) -> Iterator[str]:
     from offlinepin.batch.stream import run
 
     pa.set_memory_pool(pa.system_memory_pool())  # gives back what it does not use, which the usual one keeps
-    began = time.monotonic()
+    began, chunks = time.monotonic(), itertools.count(1)
     with _watching(sys.stderr.isatty(), job.source.name) as watch:
-        done = run(job, watch)
+
+        def served(progress: Progress) -> None:
+            watch(progress)
+            if next(chunks) % _TIDIED == 0:
+                pa.default_memory_pool().release_unused()
+
+        done = run(job, served)
     yield from _summary(done, time.monotonic() - began)
 
 

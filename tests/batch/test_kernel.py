@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offlinepin.batch import kernels
+from offlinepin.batch import kernels, pure
 from offlinepin.batch.kernel import U32, U64, Kernel, Requests, Shape, Texts, Texts8, TokenRows
 from offlinepin.engine.cipher import decipher, encipher, hmac_round
 from offlinepin.engine.codec import from_symbols, to_symbols
@@ -112,11 +112,15 @@ def test_every_lane_width_is_equal_to_the_single_path(data: st.DataObject) -> No
         check_against_the_single_path(kernels.load(name), rows, shape)
 
 
+@pytest.mark.parametrize("few", [0, pure._FEW])
 @given(st.data())
 @settings(max_examples=8, deadline=None)
-def test_the_numpy_path_is_equal_to_the_single_path(data: st.DataObject) -> None:
+def test_the_numpy_path_is_equal_to_the_single_path(few: int, data: st.DataObject) -> None:
+    """Also where a few rows would go one by one."""
     shape = data.draw(shapes())
-    check_against_the_single_path(kernels.load("pure"), data.draw(requests(shape)), shape)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pure, "_FEW", few)
+        check_against_the_single_path(kernels.load("pure"), data.draw(requests(shape)), shape)
 
 
 @every_kernel
