@@ -102,12 +102,6 @@ class IgloohomeMetadata(Resource):
     is_accessory_keypad_linked_to_bridge: bool = False
 
 
-class SimulatedMetadata(Resource):
-    """What a simulated lock shows of its state."""
-
-    check_value: str
-
-
 _ONLY_WHERE_PRESENT: Final = ("igloohome_metadata", "dormakaba_oracode_metadata", "max_active_codes_supported")
 
 

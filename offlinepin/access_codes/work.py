@@ -83,12 +83,6 @@ class Work:
             raise AccessCodeNotFoundError(f"there is no {kind} {access_code_id!r} in this workspace")
         return row
 
-    def code_of(self, row: CodeRow) -> CodeRow:
-        """The same row, locked and fresh."""
-        found = self.session.get(CodeRow, row.access_code_id, with_for_update=True, populate_existing=True)
-        assert found is not None
-        return found
-
     def device_of(self, row: CodeRow) -> DeviceRow:
         """The device of an access code."""
         device = self.session.get(DeviceRow, row.device_id)
