@@ -21,7 +21,7 @@ from offlinepin.batch.requests import COLUMNS, Rows, grouped
 from offlinepin.batch.sealing import Sealer
 from offlinepin.batch.single import Refusal, SinglePath
 from offlinepin.batch.taking import ByLedger, ByTally, Counts, Grants, Taker
-from offlinepin.batch.turns import ALONE, Turn
+from offlinepin.batch.turns import Work, alone
 from offlinepin.engine.clock import EPOCH, LockClock, check_aware
 from offlinepin.engine.profile import Profile
 from offlinepin.errors import RequestError
@@ -135,14 +135,18 @@ class Generator:
         check_schema(schema, (), [f.name for f in self._fields])
         return self._fields
 
-    def batch(self, batch: pa.RecordBatch, turn: Turn = ALONE) -> list[pa.Array]:
-        """The added columns of one record batch, with the turn that it has among others which run beside it."""
+    def batch(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """The added columns of one record batch."""
+        return alone(self.work(batch))
+
+    def work(self, batch: pa.RecordBatch) -> Work[list[pa.Array]]:
+        """:meth:`batch` in steps, where other generators that share its counts work on other batches meanwhile."""
         answers = Answers(self._profile, batch.num_rows)
         if batch.num_rows:
-            self._serve(Rows.of(batch, COLUMNS, shared=self._tokens.shares), answers, turn)
+            yield from self._serve(Rows.of(batch, COLUMNS, shared=self._tokens.shares), answers)
         return answers.arrays(self._fields)
 
-    def _serve(self, rows: Rows, answers: Answers, turn: Turn) -> None:
+    def _serve(self, rows: Rows, answers: Answers) -> Work[None]:
         fits = self._match(rows)
         for i in np.flatnonzero(fits.kinds < 0).tolist():
             found = self._single.place(rows.row(i))
@@ -157,7 +161,7 @@ class Generator:
         drafts, odd = self._drafter.drafts(fits)
         odd |= self._times(rows, fits, drafts, answers)
         grants = Grants(rows, chosen, known, at(fits.kinds, chosen), at(fits.starts, chosen), at(fits.durations, chosen))
-        self._taker.take(grants, drafts.of_rows(chosen), at(odd, chosen), answers, turn)
+        yield from self._taker.take(grants, drafts.of_rows(chosen), at(odd, chosen), answers)
 
     def _match(self, rows: Rows) -> Fits:
         """The grant of each row; kind -1 where the single path must say."""

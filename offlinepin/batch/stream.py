@@ -315,15 +315,18 @@ def _serve(
     chunks = chain(first, chunks)
     with ExitStack() as stack:
         ledger = None if job.ledger is None else stack.enter_context(closing(RunLedger(job.ledger, asked.run)))
-        servers = 1 if ledger is not None else job.jobs
-        now, counts = datetime.fromisoformat(asked.now), Counts(servers)
-        generators = [_generator(job, now, ledger, counts) for _ in range(servers)]
+        jobs = 1 if ledger is not None else job.jobs
+        beside = 1 if jobs == 1 else jobs + 1  # so that no thread has to wait for the next chunk to be read
+        now, counts = datetime.fromisoformat(asked.now), Counts(beside)
+        generators = [_generator(job, now, ledger, counts) for _ in range(beside)]
         for generator in generators:
             generator.check(source.schema)
+        if source.rows:
+            generators[0].expect(source.rows)  # they count together
         again = done.chunks
         if ledger is not None:  # it remembers what was taken, so that nothing has to be gone over again
             chunks, again = ((number, chunk) for number, chunk in chunks if number >= done.chunks), 0
-        crew = Crew(generators, ledger, schema, outputs[0].encoder, outputs[1].encoder if len(outputs) > 1 else None, job.jobs)
+        crew = Crew(generators, ledger, schema, outputs[0].encoder, outputs[1].encoder if len(outputs) > 1 else None, jobs)
         _write(crew.serve(chunks, again), source, outputs, record, done, watch, every)
     for output in outputs:
         output.write(output.encoder.end(output.groups, output.rows))

@@ -21,7 +21,7 @@ from offlinepin.batch.requests import Rows, grouped
 from offlinepin.batch.sealing import Sealer
 from offlinepin.batch.single import Refusal, SinglePath
 from offlinepin.batch.tally import EXACT, Tally
-from offlinepin.batch.turns import Turn
+from offlinepin.batch.turns import Step, Work
 from offlinepin.batch.variants import first_of_each, of_the_same_place, place_hashes
 from offlinepin.ledger import Ledger, MemoryLedger, Place
 
@@ -85,8 +85,8 @@ class Taker(Protocol):
         """There will be so many rows."""
         ...
 
-    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers, turn: Turn) -> None:
-        """Serve or refuse every grant, in turn with other batches. ``odd`` ones have times that only the single path can tell."""
+    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> Work[None]:
+        """Serve or refuse every grant. ``odd`` ones have times that only the single path can tell."""
         ...
 
 
@@ -190,12 +190,13 @@ class ByTally:
         """See :meth:`Taker.expect`."""
         self._counts.tally.expect(rows)
 
-    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers, turn: Turn) -> None:
+    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> Work[None]:
         """See :meth:`Taker.take`."""
         writer = self._writer
         hashes = grants.hashes()
-        with turn.counting:
-            before, mark = self._counts.count(hashes)
+        yield Step.IN_TURN
+        before, mark = self._counts.count(hashes)
+        yield Step.ANY_TIME
         unusual = before >= EXACT - 1
         unusual |= odd
         wanted = grants.wanted()
@@ -210,14 +211,15 @@ class ByTally:
         if not good.all():
             unusual[_some(some, len(grants))[~good]] = True
             unusual = of_the_same_place(hashes, unusual)
-        with turn.settling:
-            moved = self._counts.moved_since(mark, hashes)
-            if moved is not None:
-                unusual |= moved
-            if unusual.any():  # what was written for them is written over
-                rows = np.flatnonzero(unusual)
-                self._settle(grants, hashes, rows, variants if moved is None else np.where(moved, EXACT, variants))
-                self._exactly.serve(grants.of(rows), drafts.of_rows(rows), odd[rows], answers)
+        yield Step.IN_TURN
+        moved = self._counts.moved_since(mark, hashes)
+        if moved is not None:
+            unusual |= moved
+        if unusual.any():  # what was written for them is written over
+            rows = np.flatnonzero(unusual)
+            self._settle(grants, hashes, rows, variants if moved is None else np.where(moved, EXACT, variants))
+            self._exactly.serve(grants.of(rows), drafts.of_rows(rows), odd[rows], answers)
+        yield Step.ANY_TIME
         left |= unusual
         if not left.all():
             writer.exhausted(grants, np.flatnonzero(~left), answers)
@@ -241,10 +243,11 @@ class ByLedger:
     def expect(self, rows: int) -> None:
         """See :meth:`Taker.expect`."""
 
-    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers, turn: Turn) -> None:
+    def take(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> Work[None]:
         """See :meth:`Taker.take`."""
-        with turn.counting, turn.settling:
-            self.serve(grants, drafts, odd, answers)
+        yield Step.IN_TURN
+        self.serve(grants, drafts, odd, answers)
+        yield Step.ANY_TIME
 
     def serve(self, grants: Grants, drafts: Drafts, odd: Mask, answers: Answers) -> None:
         """Serve or refuse every grant, now."""

@@ -17,9 +17,10 @@ _HASH: Final = 2**64 - 1 - _COUNT
 _FULL: Final = 0.75
 _ROOMY: Final = 0.65
 _SPARSE: Final = 0.5
-"""How full the table may be, how full it is when it has grown, and how full it gets where all places are expected at once, as those of
-a table that is in memory itself: searches are shorter then."""
-
+"""How full the table may be, how full it is when it has grown, and how full it gets where all places are expected at once: searches are
+shorter then."""
+_MANY: Final = 1 << 22
+"""Places for which that would be too much memory."""
 
 EXACT: Final = 255
 """The count of a place whose variants are kept elsewhere; nothing is added to it."""
@@ -34,12 +35,12 @@ class Tally:
 
     def expect(self, places: int) -> None:
         """Make room for so many more places, so that none need be moved."""
-        each = places // len(self._parts) * 33 // 32
+        each = places // len(self._parts) * 33 // 32 + 64  # no part gets all that many more than others
         if len(self):
             for part in self._parts:
                 part.expect(each)
             return
-        room = int(each / _SPARSE) + 64
+        room = int(each / (_SPARSE if places < _MANY else _FULL))
         cells = np.zeros(room * len(self._parts), np.uint64)  # all at once, as a system has large pages for large blocks
         for i, part in enumerate(self._parts):
             part.cells = cells[i * room : (i + 1) * room]
@@ -117,7 +118,8 @@ class _Part:
         size = self.size + places
         if size > self.most:
             held = self.cells[self.cells != 0]
-            self.cells = np.zeros(int(size / (_ROOMY if self.size else _FULL)) + 64, np.uint64)
+            # written at once, as a page that is read first is mapped twice, and the second time all threads have to stop for it
+            self.cells = np.full(int(size / (_ROOMY if self.size else _FULL)) + 64, 0, np.uint64)
             self.size = 0
             self.put(held)
 
