@@ -45,10 +45,6 @@ const opin_kernel *opin_kernel_at(unsigned place) {
     return place < count ? found[place] : NULL;
 }
 
-const char *opin_kernel_name(const opin_kernel *kernel) {
-    return kernel->name;
-}
-
 /* What becomes of sample rows, as text and as three columns of numbers: ids of all lengths up to two blocks, generations 0 to 2, windows and payloads over their ranges. */
 static void seal_samples(const opin_kernel *kernel, uint8_t text[SAMPLE_ROWS * SAMPLE_SYMBOLS], uint64_t opened[3 * SAMPLE_ROWS]) {
     static const opin_shape shape = {10, 4, 5, 10000, 100000, 0, NULL, "0123456789"};

@@ -49,7 +49,7 @@ typedef struct {
 
 /* One lane width's implementation. */
 typedef struct {
-    const char *name;
+    const char *name; /* avx512, sha, avx2, four (SSE2 or NEON) or plain */
     /* keys of 32 bytes to states of 16 words */
     void (*midstates)(const uint8_t *keys, size_t n, uint32_t *states);
     /* tokens of 32 bytes, of generation generations[i] */
@@ -81,9 +81,6 @@ extern const opin_kernel opin_kernel_sha;
 
 /* The widths that this processor has, fastest first; NULL from the end of the list on. */
 const opin_kernel *opin_kernel_at(unsigned place);
-
-/* Its name: avx512, sha, avx2, four (SSE2 or NEON) or plain. */
-const char *opin_kernel_name(const opin_kernel *kernel);
 
 /* Whether a width gives what the plain one gives, on a few rows of every kind. */
 int opin_kernel_sound(const opin_kernel *kernel);

@@ -207,62 +207,38 @@ static void opin_rows_window_keys(const opin_states *tokens, const uint8_t *dige
     }
 }
 
-static void opin_rows_seal(const opin_states *keys, const uint64_t *payloads, size_t n, uint32_t low, uint32_t high,
-                           uint64_t *numbers) {
-    OPIN_EACH_GROUP(group, n) {
-        opin_lane a, b;
-        opin_key key;
-        opin_gather_states(&key, keys, group);
-        opin_gather_halves(&a, &b, payloads, high, group);
-        opin_encipher(&a, &b, &key, low, high);
-        opin_scatter_halves(numbers, a, b, high, group);
-    }
+/* The state of each lane's window key, from its token. */
+OPIN_FUNCTION void opin_window_state(opin_key *key, opin_lane words[8], const uint8_t *digest, uint32_t family, const uint32_t *windows,
+                                     opin_group group) {
+    opin_key_set(key, words);
+    opin_window_key(words, key, digest, opin_all(family), opin_gather_words(windows, group));
+    opin_key_set(key, words);
 }
 
-static void opin_rows_open(const opin_states *keys, const uint64_t *numbers, size_t n, uint32_t low, uint32_t high,
-                           uint64_t *payloads) {
-    OPIN_EACH_GROUP(group, n) {
-        opin_lane a, b;
-        opin_key key;
-        opin_gather_states(&key, keys, group);
-        opin_gather_halves(&a, &b, numbers, high, group);
-        opin_decipher(&a, &b, &key, low, high);
-        opin_scatter_halves(payloads, a, b, high, group);
-    }
-}
-
-/* The state of each lane's window key, from its row's token: six compressions. */
-OPIN_FUNCTION void opin_window_states(opin_key *key, const opin_tokens *tokens, opin_group group) {
+/* The same for the tokens of rows: six compressions. */
+OPIN_INLINE void opin_gather_window_states(opin_key *key, const opin_tokens *tokens, opin_group group) {
     opin_lane words[8];
     opin_gather_keys(words, tokens->tokens, tokens->index, group);
-    opin_key_set(key, words);
-    opin_window_key(words, key, tokens->digest, opin_all(tokens->family), opin_gather_words(tokens->windows, group));
-    opin_key_set(key, words);
+    opin_window_state(key, words, tokens->digest, tokens->family, tokens->windows, group);
 }
 
-static void opin_rows_seal_tokens(const opin_tokens *tokens, const uint64_t *payloads, size_t n, uint32_t low, uint32_t high,
-                                  uint64_t *numbers) {
-    OPIN_EACH_GROUP(group, n) {
-        opin_lane a, b;
-        opin_key key;
-        opin_window_states(&key, tokens, group);
-        opin_gather_halves(&a, &b, payloads, high, group);
-        opin_encipher(&a, &b, &key, low, high);
-        opin_scatter_halves(numbers, a, b, high, group);
+/* Numbers enciphered or deciphered under keys that opin_gather_... finds. */
+#define OPIN_PERMUTE(name, keys_type, gather, cipher)                                                                                     \
+    static void opin_rows_##name(const keys_type *keys, const uint64_t *in, size_t n, uint32_t low, uint32_t high, uint64_t *out) {      \
+        OPIN_EACH_GROUP(group, n) {                                                                                                       \
+            opin_lane a, b;                                                                                                               \
+            opin_key key;                                                                                                                 \
+            gather(&key, keys, group);                                                                                                    \
+            opin_gather_halves(&a, &b, in, high, group);                                                                                  \
+            cipher(&a, &b, &key, low, high);                                                                                              \
+            opin_scatter_halves(out, a, b, high, group);                                                                                  \
+        }                                                                                                                                 \
     }
-}
 
-static void opin_rows_open_tokens(const opin_tokens *tokens, const uint64_t *numbers, size_t n, uint32_t low, uint32_t high,
-                                  uint64_t *payloads) {
-    OPIN_EACH_GROUP(group, n) {
-        opin_lane a, b;
-        opin_key key;
-        opin_window_states(&key, tokens, group);
-        opin_gather_halves(&a, &b, numbers, high, group);
-        opin_decipher(&a, &b, &key, low, high);
-        opin_scatter_halves(payloads, a, b, high, group);
-    }
-}
+OPIN_PERMUTE(seal, opin_states, opin_gather_states, opin_encipher)
+OPIN_PERMUTE(open, opin_states, opin_gather_states, opin_decipher)
+OPIN_PERMUTE(seal_tokens, opin_tokens, opin_gather_window_states, opin_encipher)
+OPIN_PERMUTE(open_tokens, opin_tokens, opin_gather_window_states, opin_decipher)
 
 static void opin_rows_format(const uint64_t *numbers, size_t n, const opin_shape *shape, size_t stride, uint8_t *text) {
     OPIN_EACH_GROUP(group, n) {
@@ -280,9 +256,7 @@ static void opin_rows_seal_rows(const opin_requests *requests, size_t n, const o
         opin_key key;
         opin_first_tokens(words, &master, &requests->ids, group);
         opin_step_tokens(words, opin_gather_words(requests->generations, group));
-        opin_key_set(&key, words);
-        opin_window_key(words, &key, requests->digest, opin_all(requests->family), opin_gather_words(requests->windows, group));
-        opin_key_set(&key, words);
+        opin_window_state(&key, words, requests->digest, requests->family, requests->windows, group);
         opin_gather_halves(&a, &b, requests->payloads, shape->high, group);
         opin_encipher(&a, &b, &key, shape->low, shape->high);
         opin_scatter_text(text, stride, shape, a, b, group);

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from offlinepin.batch.formats import Encoded, Encoder
+from offlinepin.batch.formats import CHUNK, Encoded, Encoder, refused_as
 from offlinepin.batch.generate import Generator
 from offlinepin.batch.requests import COLUMNS
 from offlinepin.batch.runledger import RunLedger
-from offlinepin.batch.turns import Work, Workers, alone
+from offlinepin.batch.turns import T, Work, Workers, alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,33 +53,28 @@ class Crew:
         self._result, self._refused, self._jobs = result, refused, jobs
         self._idle = deque(generators)
 
-    def serve(self, chunks: Iterable[tuple[int, pa.RecordBatch]], again: int) -> Iterator[Served]:
+    @contextmanager
+    def serve(self, chunks: Iterable[tuple[int, pa.RecordBatch]], again: int) -> Iterator[Iterator[Served]]:
         """The outcomes of numbered chunks in their order. Those numbered below ``again`` are only gone over, to count the variants that
-        they took."""
+        they took. No thread outlives the context."""
         works = (self._work(number, chunk, number < again) for number, chunk in chunks)
-        each = map(alone, works) if self._jobs == 1 else self._beside(works)
-        yield from (served for served in each if served is not None)
-
-    def _beside(self, works: Iterator[Work[Served | None]]) -> Iterator[Served | None]:
-        most = len(self._idle)
+        if self._jobs == 1:
+            yield filter(None, map(alone, works))
+            return
         with Workers[Served | None](self._jobs) as workers:
-            for work in works:
-                workers.add(work)
-                if len(workers) == most:
-                    yield workers.first()
-            while len(workers):
-                yield workers.first()
+            yield filter(None, _beside(workers, works, len(self._idle)))
 
     def _work(self, number: int, chunk: pa.RecordBatch, again: bool) -> Work[Served | None]:
         if self._ledger is not None:
             self._ledger.begin(number)
         some = chunk.select([column.name for column in COLUMNS if column.name in chunk.schema.names])
         generator = self._idle.popleft()
-        try:
-            added = yield from generator.work(some)
-        finally:
-            self._idle.append(generator)
-        return None if again else self._finished(chunk, added)
+        with refused_as(f"rows {number * CHUNK} to {number * CHUNK + chunk.num_rows - 1}, counted from 0, cannot be served or written"):
+            try:
+                added = yield from generator.work(some)
+            finally:
+                self._idle.append(generator)
+            return None if again else self._finished(chunk, added)
 
     def _finished(self, chunk: pa.RecordBatch, added: list[pa.Array]) -> Served:
         whole = pa.RecordBatch.from_arrays([*chunk.columns, *added], schema=self._schema)
@@ -88,6 +84,16 @@ class Crew:
             some = whole.filter(errors.is_valid())
             files.append((some.num_rows, self._refused.encode(some)))
         return Served(whole.num_rows, _counted(errors), files)
+
+
+def _beside(workers: Workers[T], works: Iterable[Work[T]], most: int) -> Iterator[T]:
+    """What comes of each work in turn, where so many are under way at most."""
+    for work in works:
+        workers.add(work)
+        if len(workers) == most:
+            yield workers.first()
+    while len(workers):
+        yield workers.first()
 
 
 def _counted(errors: pa.Array) -> Counter[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
+_HASH_KEY: Final = secrets.token_bytes(KEY_BYTES)  # one for all threads, which count variants together
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,6 @@ class TokenMaker:
     def __init__(self, kernel: Kernel, keys: TokenSource, ledger: Ledger | None, *, own: bool) -> None:
         self._kernel, self._keys, self._ledger = kernel, keys, ledger
         self._master = keys.export() if type(keys) is MasterKey and not own else None
-        self._hash_key = secrets.token_bytes(KEY_BYTES)
 
     @property
     def shares(self) -> bool:
@@ -114,7 +115,7 @@ class TokenMaker:
                 failed[i] = True
             else:
                 tokens[i] = np.frombuffer(token.export(), np.uint8)
-        hashes = self._kernel.derive_tokens(self._hash_key, texts_of(names.values), np.zeros(len(names.values), np.uint32))
+        hashes = self._kernel.derive_tokens(_HASH_KEY, texts_of(names.values), np.zeros(len(names.values), np.uint32))
         mixed = hashes.view(np.uint64)[:, 0][names.of_row] ^ (generations.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
         lost = failed[index] & asking
         if own is None:

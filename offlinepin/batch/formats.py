@@ -82,8 +82,8 @@ class Source:
 
     def chunks(self) -> Iterator[pa.RecordBatch]:
         """All rows, :data:`CHUNK` at a time. ``BatchError`` if they cannot be read."""
-        with _readable(self._reading):
-            yield from even(self._batches(), CHUNK)
+        with refused_as(self._reading):
+            yield from even((_sound(batch, self.schema) for batch in self._batches()), CHUNK)
 
 
 @contextmanager
@@ -93,37 +93,37 @@ def open_source(path: Path, kind: FileFormat) -> Iterator[Source]:
     with path.open("rb"):
         pass  # says why it cannot be opened in the system's own words
     words = f"{path} cannot be read as {kind.value}"
-    with _readable(words), pa.OSFile(str(path)) as file:
+    with pa.OSFile(str(path)) as file:
+        with refused_as(words):
+            source = _opened(path, kind, file, lambda: file.tell() / max(1, size), words)
+        yield source
 
-        def part() -> float:
-            read: int = file.tell()
-            return read / max(1, size)
 
-        if kind is FileFormat.PARQUET:
-            opened = pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
-            batches = lambda: opened.iter_batches(CHUNK, use_threads=False)  # noqa: E731
-            yield Source(opened.schema_arrow, opened.metadata.num_rows, part, batches, words)
-        elif kind is FileFormat.ARROW:
-            footed = file.read(len(_FOOTED)) == _FOOTED
-            file.seek(0)
-            if footed:
-                table = _Footed(pa.ipc.open_file(file))
-                yield Source(table.reader.schema, None, table.part, table.batches, words)
-            else:
-                reader = pa.ipc.open_stream(file)
-                yield Source(reader.schema, None, part, lambda: iter(reader), words)
-        else:
-            text = _open_csv(path, file) if kind is FileFormat.CSV else _open_json(file)
-            yield Source(_timed(text.schema), None, part, lambda: (_with_times(batch, words) for batch in text), words)
+def _opened(path: Path, kind: FileFormat, file: Any, part: Callable[[], float], words: str) -> Source:
+    if kind is FileFormat.PARQUET:
+        opened = pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
+        batches = lambda: opened.iter_batches(CHUNK, use_threads=False)  # noqa: E731
+        return Source(_viewless(opened.schema_arrow), opened.metadata.num_rows, part, batches, words)
+    if kind is FileFormat.ARROW:
+        footed = file.read(len(_FOOTED)) == _FOOTED
+        file.seek(0)
+        if footed:
+            table = _Footed(pa.ipc.open_file(file))
+            return Source(_viewless(table.reader.schema), None, table.part, table.batches, words)
+        reader = pa.ipc.open_stream(file)
+        return Source(_viewless(reader.schema), None, part, lambda: iter(reader), words)
+    text = _open_csv(path, file) if kind is FileFormat.CSV else _open_json(file)
+    return Source(_timed(text.schema), None, part, lambda: (_with_times(batch, words) for batch in text), words)
 
 
 @contextmanager
-def _readable(words: str) -> Iterator[None]:
+def refused_as(words: str) -> Iterator[None]:
+    """Arrow's refusals as ``BatchError``, with words for what could not be done. The system's errors stay what they are."""
     try:
         yield
     except BatchError:
         raise
-    except pa.ArrowException as cause:
+    except (pa.ArrowException, UnicodeDecodeError) as cause:
         raise BatchError(f"{words}: {_line(cause)}") from None
     except OSError as cause:
         if cause.errno is not None:
@@ -133,6 +133,18 @@ def _readable(words: str) -> Iterator[None]:
 
 def _line(cause: Exception) -> str:
     return (str(cause).splitlines() or [type(cause).__name__])[0]
+
+
+def _sound(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch, in which every offset lies within its buffer and every text is UTF-8; Arrow's readers look at neither."""
+    batch.validate(full=True)
+    return batch if batch.schema == schema else batch.cast(schema)
+
+
+def _viewless(schema: pa.Schema) -> pa.Schema:
+    """The schema without views, as Polars writes them: Arrow can neither filter them nor write them as CSV."""
+    plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    return pa.schema([each.with_type(plain.get(each.type, each.type)) for each in schema], schema.metadata)
 
 
 class _Footed:
@@ -236,27 +248,28 @@ class Encoder:
     def __init__(self, kind: FileFormat, schema: pa.Schema) -> None:
         self.kind = kind
         self.schema = schema
-        if kind is FileFormat.CSV:
-            for each in schema:
-                if pa.types.is_nested(each.type):
-                    raise BatchError(f"a CSV file cannot hold column {each.name!r} ({each.type}); leave it out, or write Parquet")
+        for each in schema:
+            if kind is FileFormat.JSONL and schema.names.count(each.name) > 1:
+                raise BatchError(f"a JSON object cannot hold two columns {each.name!r}; rename one, or write another format")
+            if kind is FileFormat.CSV and pa.types.is_nested(each.type):
+                raise BatchError(f"a CSV file cannot hold column {each.name!r} ({each.type}); leave it out, or write Parquet")
         if kind is not FileFormat.PARQUET:
             self.schema = pa.schema([each.with_type(_plain(each.type, kind)) for each in schema], schema.metadata)
-        self._opening = self._ipc_bytes(None) if kind is FileFormat.ARROW else b""
-        if kind is FileFormat.PARQUET:
-            self._options = _parquet_options(schema)
-            self._empty = Piece.of(self._parquet_bytes(schema.empty_table()))
+        self._start = self._end = b""
+        with refused_as(f"a file of kind {kind.value} cannot hold the columns"):
+            match kind:
+                case FileFormat.PARQUET:
+                    self._start, self._options = MAGIC, _parquet_options(schema)
+                    self._empty = Piece.of(self._parquet_bytes(schema.empty_table()))
+                case FileFormat.ARROW:
+                    whole = self._ipc_bytes(None)
+                    self._start, self._end = whole[:-8], whole[-8:]
+                case FileFormat.CSV:
+                    self._start = self._csv_bytes(self.schema.empty_table(), header=True)
 
     def start(self) -> bytes:
         """The first bytes of the file."""
-        match self.kind:
-            case FileFormat.PARQUET:
-                return MAGIC
-            case FileFormat.ARROW:
-                return self._opening[:-8]
-            case FileFormat.CSV:
-                return self._csv_bytes(self.schema.empty_table(), header=True)
-        return b""
+        return self._start
 
     def encode(self, batch: pa.RecordBatch) -> Encoded:
         """A record batch's bytes."""
@@ -267,7 +280,7 @@ class Encoder:
             [_plainly(a, t) for a, t in zip(batch.columns, self.schema.types, strict=True)], schema=self.schema
         )
         if self.kind is FileFormat.ARROW:
-            return Encoded(memoryview(self._ipc_bytes(plain))[len(self._opening) - 8 : -8])
+            return Encoded(memoryview(self._ipc_bytes(plain))[len(self._start) : -len(self._end)])
         if self.kind is FileFormat.CSV:
             return Encoded(memoryview(self._csv_bytes(pa.Table.from_batches([plain]), header=False)))
         return Encoded(memoryview(_lines(plain)))
@@ -276,7 +289,7 @@ class Encoder:
         """The last bytes of the file: ``groups`` are those of :meth:`Piece.moved` for all pieces."""
         if self.kind is FileFormat.PARQUET:
             return self._empty.closed(groups, rows)
-        return self._opening[-8:]
+        return self._end
 
     def finish(self, written: Path) -> Path:
         """The file that is wanted, of the one that holds :meth:`start` to :meth:`end`: an Arrow file has a table of contents besides."""

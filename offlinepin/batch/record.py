@@ -7,6 +7,8 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, Self
@@ -88,6 +90,17 @@ class Done:
 _SUFFIX: Final = ".run"
 
 
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Errors of writing name the file, which the system does not say."""
+    try:
+        yield
+    except OSError as cause:
+        if cause.filename is not None:
+            raise
+        raise OSError(cause.errno, os.strerror(cause.errno) if cause.errno else str(cause), str(path)) from None
+
+
 class Record:
     """A run's record in its file, which no second run can open at the same time.
 
@@ -140,13 +153,15 @@ class Record:
         self._line({"chunks": chunks, "errors": errors, "files": sizes} | ({"ended": True} if ended else {}))
 
     def _line(self, document: dict[str, Any]) -> None:
-        self._file.write(json.dumps(document).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with named(self.path):
+            self._file.write(json.dumps(document).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
+        """Let go of the file. A line that could not be written whole does not count."""
+        with suppress(OSError):
+            self._file.close()
 
     def remove(self) -> None:
         """The run is over."""

@@ -21,7 +21,7 @@ import pyarrow as pa
 from offlinepin.batch.crew import Crew, Served
 from offlinepin.batch.formats import CHUNK, Encoder, FileFormat, Source, format_of, open_source
 from offlinepin.batch.generate import Generator
-from offlinepin.batch.record import Asked, Done, Record, Written
+from offlinepin.batch.record import Asked, Done, Record, Written, named
 from offlinepin.batch.runledger import RunLedger
 from offlinepin.batch.taking import Counts
 from offlinepin.engine.clock import check_aware
@@ -118,12 +118,11 @@ def run(job: Job, watch: Callable[[Progress], None], *, record_every: float = _S
                     for output in outputs:
                         output.part.unlink(missing_ok=True)
                     record.remove()
+                    _forget(job, asked)
                 raise
         for output in outputs:
             output.settle()
-        if job.ledger is not None and job.ledger.exists():
-            with closing(RunLedger(job.ledger, asked.run)) as ledger:
-                ledger.forget()
+        _forget(job, asked)
         record.remove()
         return Summary(done.rows, dict(done.errors.most_common()), done.before)
 
@@ -183,9 +182,8 @@ def _begun(job: Job, kinds: tuple[FileFormat, ...], record: Record, parts: list[
     )
     before = record.read()
     if before is None or not job.resume:
-        if before is not None and job.ledger is not None and job.ledger.exists():
-            with closing(RunLedger(job.ledger, before[0].run)) as ledger:
-                ledger.forget()
+        if before is not None:
+            _forget(job, before[0])
         record.begin(asked)
         return asked, Done(0, Counter(), [])
     earlier, done = before
@@ -198,6 +196,13 @@ def _begun(job: Job, kinds: tuple[FileFormat, ...], record: Record, parts: list[
     if not done.ended and not whole:
         raise RequestError(f"the unfinished file {parts[0]} is not there as its record says; start over without --resume")
     return earlier, done
+
+
+def _forget(job: Job, asked: Asked) -> None:
+    """The ledger need not know any more how a run went."""
+    if job.ledger is not None and job.ledger.exists():
+        with closing(RunLedger(job.ledger, asked.run)) as ledger:
+            ledger.forget()
 
 
 # --- the run itself -----------------------------------------------------------------------------------------------
@@ -216,7 +221,7 @@ class _Output:
 
     def open(self, before: Written | None) -> None:
         """Begin, or go on where it was."""
-        with _named(self.part):
+        with named(self.part):
             self._file = self.part.open("wb" if before is None else "r+b")
         if before is None:
             self.write(self.encoder.start())
@@ -234,12 +239,12 @@ class _Output:
 
     def write(self, data: bytes | memoryview) -> None:
         """Add bytes."""
-        with _named(self.part):
+        with named(self.part):
             self.file.write(data)
 
     def sound(self) -> Written:
         """All that was written, on disk."""
-        with _named(self.part):
+        with named(self.part):
             self.file.flush()
             os.fsync(self.file.fileno())
         new, self._recorded = tuple(self.groups[self._recorded :]), len(self.groups)
@@ -256,7 +261,7 @@ class _Output:
         """Give the whole file its name."""
         if not self.part.exists():
             return  # an earlier run did so before it was cut off
-        with _named(self.part):
+        with named(self.part):
             finished = self.encoder.finish(self.part)
             if finished != self.part:
                 with finished.open("rb") as file:
@@ -264,17 +269,6 @@ class _Output:
             finished.replace(self.path)
             self.part.unlink(missing_ok=True)
             _sync_folder(self.path.parent)
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Errors of writing name the file, which the system does not say."""
-    try:
-        yield
-    except OSError as cause:
-        if cause.filename is not None:
-            raise
-        raise OSError(cause.errno, cause.strerror or str(cause), str(path)) from None
 
 
 def _sync_folder(folder: Path) -> None:
@@ -314,20 +308,23 @@ def _serve(
     first = list(islice(chunks, 1))  # a table that cannot be read leaves no ledger behind
     chunks = chain(first, chunks)
     with ExitStack() as stack:
-        ledger = None if job.ledger is None else stack.enter_context(closing(RunLedger(job.ledger, asked.run)))
+        ledger = None
+        if job.ledger is not None:
+            ledger = stack.enter_context(closing(RunLedger(job.ledger, asked.run)))
+            record.empty = False  # what it hands out from now on, it would hand out again only to a run of this name
         jobs = 1 if ledger is not None else job.jobs
         beside = 1 if jobs == 1 else jobs + 1  # so that no thread has to wait for the next chunk to be read
         now, counts = datetime.fromisoformat(asked.now), Counts(beside)
         generators = [_generator(job, now, ledger, counts) for _ in range(beside)]
         for generator in generators:
             generator.check(source.schema)
-        if source.rows:
-            generators[0].expect(source.rows)  # they count together
+        generators[0].expect(source.rows or 0)  # they count together
         again = done.chunks
         if ledger is not None:  # it remembers what was taken, so that nothing has to be gone over again
             chunks, again = ((number, chunk) for number, chunk in chunks if number >= done.chunks), 0
         crew = Crew(generators, ledger, schema, outputs[0].encoder, outputs[1].encoder if len(outputs) > 1 else None, jobs)
-        _write(crew.serve(chunks, again), source, outputs, record, done, watch, every)
+        with crew.serve(chunks, again) as served:
+            _write(served, source, outputs, record, done, watch, every)
     for output in outputs:
         output.write(output.encoder.end(output.groups, output.rows))
     record.add(done.chunks, Counter(), [output.sound() for output in outputs], ended=True)

@@ -21,6 +21,8 @@ _SPARSE: Final = 0.5
 shorter then."""
 _MANY: Final = 1 << 22
 """Places for which that would be too much memory."""
+_MOST: Final = 1 << 25
+"""Places beyond which nothing is made beforehand: a file of so many rows may have few places, or say anything of itself."""
 
 EXACT: Final = 255
 """The count of a place whose variants are kept elsewhere; nothing is added to it."""
@@ -34,7 +36,9 @@ class Tally:
         self._parts = [_Part() for _ in range(1 << _PARTS_BITS)]  # each grows by itself, so that little is held twice at once
 
     def expect(self, places: int) -> None:
-        """Make room for so many more places, so that none need be moved."""
+        """Make room for so many more places, so that none need be moved, unless they are too many to be counted on."""
+        if not 0 < places <= _MOST:
+            return
         each = places // len(self._parts) * 33 // 32 + 64  # no part gets all that many more than others
         if len(self):
             for part in self._parts:

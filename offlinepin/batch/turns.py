@@ -88,11 +88,9 @@ class Workers(Generic[T]):
         self._changed = Condition()
         self._under_way: deque[_Batch[T]] = deque()
         self._ending = False
-        self._threads = [Thread(target=self._work, daemon=True) for _ in range(threads)]
+        self._most, self._threads = threads, list[Thread]()
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, cause: BaseException | None, trace: TracebackType | None) -> None:
@@ -110,6 +108,10 @@ class Workers(Generic[T]):
         with self._changed:
             self._under_way.append(_Batch(work))
             self._changed.notify_all()
+        if len(self._threads) < self._most:
+            thread = Thread(target=self._work, daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def first(self) -> T:
         """What came of the earliest batch, which is waited for; or its error."""

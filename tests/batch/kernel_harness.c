@@ -212,7 +212,7 @@ int main(void) {
         if (opin_kernel_sound(kernel) == 0) {
             fail("the self-test", kernel, 0);
         }
-        printf("%s sound\n", opin_kernel_name(kernel));
+        printf("%s sound\n", kernel->name);
     }
     return 0;
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -137,6 +139,25 @@ def test_the_file_is_the_same_to_the_byte_for_any_number_of_threads(end: str, tm
     assert (tmp_path / f"1-refused.{end}").read_bytes() == (tmp_path / f"5-refused.{end}").read_bytes()
 
 
+def test_rows_that_bring_their_own_tokens_come_out_the_same_for_any_number_of_threads(tmp_path: Path) -> None:
+    tokens = pa.array([bytes([i % 7]) * 32 if i % 3 else None for i in range(1000)], pa.binary(32))
+    source = write(some_table().append_column("token", tokens), tmp_path / "in.parquet")
+    for jobs in (1, 3):
+        quietly(job(source, tmp_path / f"{jobs}.csv", jobs=jobs))
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "3.csv").read_bytes()
+
+
+@pytest.mark.parametrize("rows", [-(2**40), 0, 5, 10**12, 2**63 - 1])
+def test_what_a_parquet_file_says_of_its_rows_does_not_matter(rows: int, tmp_path: Path) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(some_table(100), sink)
+    piece = Piece.of(memoryview(sink.getvalue()))
+    source = tmp_path / "in.parquet"
+    source.write_bytes(MAGIC + bytes(piece.pages) + piece.closed(piece.moved(len(MAGIC), 0), rows))
+    assert quietly(job(source, tmp_path / "out.csv")).rows == 100
+    assert read(tmp_path / "out.csv") == expected(some_table(100))
+
+
 @pytest.mark.parametrize("end", ENDINGS)
 def test_a_table_without_rows_or_refusals_gives_files_that_can_be_read(end: str, tmp_path: Path) -> None:
     source = write(some_table(0), tmp_path / "in.parquet")
@@ -179,6 +200,31 @@ def test_columns_of_any_kind_pass_through(tmp_path: Path) -> None:
         quietly(job(source, tmp_path / "out.csv"))
 
 
+@pytest.mark.parametrize("end", ENDINGS)
+def test_texts_and_bytes_as_polars_writes_them_are_read_as_any_others(end: str, tmp_path: Path) -> None:
+    table = some_table(200)
+    raw = pa.array([None if i % 9 == 0 else bytes([i]) * 20 for i in range(200)], pa.binary())
+    views = [pa.array(column.to_pylist(), pa.string_view()) if column.type == pa.string() else column for column in table.columns]
+    source = write(pa.table([*views, raw.cast(pa.binary_view())], [*table.column_names, "raw"]), tmp_path / "in.arrow")
+    plain = write(table.append_column("raw", raw), tmp_path / "plain.arrow")
+    for each in (source, plain):
+        quietly(job(each, tmp_path / f"{each.stem}-out.{end}", refused=tmp_path / f"{each.stem}-refused.{end}"))
+    for name in ("out", "refused"):
+        assert (tmp_path / f"in-{name}.{end}").read_bytes() == (tmp_path / f"plain-{name}.{end}").read_bytes()
+
+
+def test_what_a_format_cannot_hold_is_one_error_that_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    table = some_table(100).append_column("gap", pa.array([pa.MonthDayNano([1, 2, 3])] * 100))
+    source = write(table, tmp_path / "in.arrow")
+    for end, words in {"parquet": "a file of kind parquet cannot hold the columns", "csv": "rows 0 to 63.* cannot be .* written"}.items():
+        with pytest.raises(BatchError, match=words):
+            quietly(job(source, tmp_path / f"out.{end}", jobs=2))
+    (tmp_path / "in.csv").write_text("device_id,starts_at,ends_at,note,note\nd,2027-07-01T15:00Z,2027-07-01T16:00Z,a,b\n")
+    with pytest.raises(BatchError, match="two columns 'note'"):
+        quietly(job(tmp_path / "in.csv", tmp_path / "out.jsonl"))
+    assert left(tmp_path) == {"in.arrow", "in.csv"}
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
 def test_times_are_written_as_text_with_their_offset_and_parts_of_seconds(zone: str, tmp_path: Path) -> None:
     table = some_table(70)
@@ -210,6 +256,12 @@ def test_the_watcher_sees_rows_and_part_rise_to_all_of_them(end: str, tmp_path: 
 
 
 # --- cut off and gone on ------------------------------------------------------------------------------------------
+
+
+def kept_of_runs(ledger: Path) -> int:
+    """How many rows a ledger still knows by their run."""
+    with closing(sqlite3.connect(ledger)) as connection:
+        return int(connection.execute("SELECT count(*) FROM batch_takes").fetchone()[0])
 
 
 class Stop(BaseException):
@@ -257,6 +309,22 @@ def test_a_run_that_was_cut_off_ends_with_the_same_bytes(end: str, with_ledger: 
         assert other is not None
         assert one.read_bytes() == other.read_bytes()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_a_ledger_handed_out_before_there_was_a_record_is_handed_out_again(tmp_path: Path) -> None:
+    source = write(some_table(), tmp_path / "in.parquet")
+    whole, parts = (job(source, tmp_path / f"{name}.csv", ledger=tmp_path / f"{name}.ledger", resume=True) for name in ("whole", "parts"))
+
+    def stop(_: stream.Progress) -> None:
+        raise Stop
+
+    quietly(whole)
+    for _ in range(2):
+        with pytest.raises(Stop):
+            run(parts, stop)
+    assert quietly(parts).before == 0
+    assert parts.target.read_bytes() == whole.target.read_bytes()
+    assert kept_of_runs(tmp_path / "parts.ledger") == 0
 
 
 def test_a_run_that_is_killed_in_the_middle_of_its_work_goes_on_as_well(tmp_path: Path) -> None:
@@ -417,6 +485,41 @@ def test_a_row_that_cannot_be_read_far_into_the_file_leaves_nothing(tmp_path: Pa
     assert left(tmp_path) == {"in.csv"}
 
 
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("with_ledger", [False, True])
+def test_a_table_that_ends_in_the_middle_leaves_nothing_but_the_ledger(jobs: int, with_ledger: bool, tmp_path: Path) -> None:
+    table = some_table()
+    source, ledger = tmp_path / "in.arrow", tmp_path / "ledger" if with_ledger else None
+    with pa.ipc.new_stream(str(source), table.schema) as writer:
+        writer.write_table(table, max_chunksize=101)
+    source.write_bytes(source.read_bytes()[: source.stat().st_size * 2 // 3])
+    with pytest.raises(BatchError, match="cannot be read as arrow"):
+        quietly(job(source, tmp_path / "out.csv", refused=tmp_path / "refused.csv", jobs=jobs, ledger=ledger), record_every=0)
+    if ledger is not None:
+        assert kept_of_runs(ledger) == 0
+    assert left(tmp_path) == {path.name for path in (source, ledger) if path is not None}
+
+
+@pytest.mark.parametrize(("start", "text"), [("parquet", b"door-"), ("arrow", b"door-"), ("jsonl", b"door-"), ("jsonl", b"booking")])
+def test_text_that_is_no_utf_8_is_one_error_and_leaves_nothing(start: str, text: bytes, tmp_path: Path) -> None:
+    source = write(some_table(100), tmp_path / f"in.{start}")
+    source.write_bytes(source.read_bytes().replace(text, b"\xff" + text[1:]))
+    with pytest.raises(BatchError, match=f"cannot be read as {start}"):
+        quietly(job(source, tmp_path / "out.csv", jobs=2))
+    assert left(tmp_path) == {source.name}
+
+
+def test_an_arrow_file_whose_texts_lie_outside_of_it_is_one_error_and_leaves_nothing(tmp_path: Path) -> None:
+    table = some_table(100)
+    source = write(table, tmp_path / "in.arrow")
+    offsets = table["booking"].chunk(0).buffers()[1].to_pybytes()[:400]
+    assert source.read_bytes().count(offsets) == 1
+    source.write_bytes(source.read_bytes().replace(offsets, offsets[:40] + bytes([0, 0, 0, 1]) + offsets[44:]))
+    with pytest.raises(BatchError, match="cannot be read as arrow"):
+        quietly(job(source, tmp_path / "out.csv"))
+    assert left(tmp_path) == {source.name}
+
+
 def test_jobs_that_make_no_sense_are_refused_and_leave_nothing(tmp_path: Path) -> None:
     source = write(some_table(10), tmp_path / "in.parquet")
     out = tmp_path / "out.parquet"
@@ -448,22 +551,24 @@ def test_a_weak_product_is_refused(tmp_path: Path, document: dict[str, Any]) -> 
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits the size of files as POSIX systems can")
-def test_a_disk_that_takes_no_more_is_an_error_and_the_run_can_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "full"), [(100, ".out.jsonl.part.run"), (100_000, ".out.jsonl.part")])
+def test_a_disk_that_takes_no_more_is_an_error_and_the_run_can_go_on(size: int, full: str, tmp_path: Path) -> None:
     import resource
 
     source = write(some_table(), tmp_path / "in.parquet")
     quietly(job(source, tmp_path / "whole.jsonl"))
-    made = job(source, tmp_path / "out.jsonl", resume=True)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    made = job(source, tmp_path / "out.jsonl", resume=True, jobs=3)
+    threads, limits = threading.active_count(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
         with pytest.raises(OSError, match="too large") as caught:
             quietly(made, record_every=0)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert caught.value.filename == str(tmp_path / ".out.jsonl.part")
+    assert caught.value.filename == str(tmp_path / full)
+    assert threading.active_count() == threads  # though the error still holds what was there
     assert not made.target.exists()
-    assert 0 < quietly(made).before < 1000
+    assert (0 < quietly(made).before < 1000) == (size > 100)
     assert made.target.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
