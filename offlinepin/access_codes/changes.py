@@ -17,6 +17,7 @@ from offlinepin.access_codes.creation import fill_pool
 from offlinepin.access_codes.errors import InvalidInputError, NoBackupError, NotChangeableError
 from offlinepin.access_codes.models import (
     CodeValue,
+    CreatingMutation,
     NameValue,
     PendingMutation,
     TimeFrameValue,
@@ -87,7 +88,7 @@ def update(work: Work, row: CodeRow, wanted: Update) -> None:
     code = None if isinstance(wanted.code, Unset) else wanted.code
     if row.is_offline and code is not None:
         raise InvalidInputError("code", "an offline access code's code derives from its device's token and cannot be chosen")
-    before = {"code": work.shown_code(row), "name": row.name, "starts_at": row.starts_at, "ends_at": row.ends_at}
+    before = _shown(work, row)
     if moves:
         native.check_frame(work.now, starts_at, ends_at) if not row.is_offline else None
     if row.is_offline and moves:
@@ -120,23 +121,32 @@ def _update_native(
         work.set_code(row, digits)
         work.claim(row)
         row.errors = tuple(e for e in row.errors if e.error_code not in _CLEARED)
-    pending = tuple(_pending(work, row, before))
-    strayed = row.step is None and row.status in ("unset", "unknown") and (code is not None or frame is not None)
-    if not pending and not strayed:
+    strayed = row.status in ("unset", "unknown") and row.step in (None, "expire")
+    asked_for = code is not None or frame is not None  # who only renames a code that somebody removed at the lock does not want it back
+    if not (asked_for if strayed else _shown(work, row) != before):
         return
-    if lifecycle.is_untouched(row) or not pending:
+    if lifecycle.is_untouched(row) or (strayed and row.status == "unset"):
         native.plan(work, row, connection)
         return
-    work.set_mutations(row, *pending)
-    leaves = not connection.schedules and row.holds_from is not None and row.holds_from > work.now and row.status == "set"
-    row.step, row.due_at, row.step_since, row.attempts = "withdraw" if leaves else "program", work.now, work.now, 0
-    if row.status in ("unset", "unknown"):
+    work.set_mutations(row, *_pending(work, row, before))
+    lifecycle.tell_anew(work, row, connection)
+    if row.status == "unknown":
         row.status = "setting"
 
 
+def _shown(work: Work, row: CodeRow) -> dict[str, Any]:
+    return {"code": work.shown_code(row), "name": row.name, "starts_at": row.starts_at, "ends_at": row.ends_at}
+
+
 def _pending(work: Work, row: CodeRow, before: dict[str, Any]) -> list[PendingMutation]:
+    """What the device is to be told, from what it has: a change before this one may still be on its way there."""
     found: list[PendingMutation] = []
     now, code = work.now, work.shown_code(row)
+    for earlier in work.mutations(row):
+        if isinstance(earlier, CreatingMutation):
+            return [earlier]
+        if isinstance(earlier, UpdatingCodeMutation | UpdatingNameMutation | UpdatingTimeFrameMutation):
+            before = {**before, **earlier.before.model_dump()}
     if code != before["code"]:
         old, new = CodeValue(code=before["code"]), CodeValue(code=code)
         found.append(
@@ -161,7 +171,7 @@ def _pending(work: Work, row: CodeRow, before: dict[str, Any]) -> list[PendingMu
 def _tell(work: Work, row: CodeRow, before: dict[str, Any]) -> None:
     """The events of a change: one for all of it, and one for each part."""
     words = {"code": "The code was changed.", "name": "The name was changed.", "time_frame": "The time frame was changed."}
-    after = {"code": work.shown_code(row), "name": row.name, "starts_at": row.starts_at, "ends_at": row.ends_at}
+    after = _shown(work, row)
     if before == after:
         return
     changed = [{"property": m, "from": _text(before[m]), "to": _text(after[m])} for m in before if before[m] != after[m]]
@@ -196,17 +206,20 @@ def delete(work: Work, row: CodeRow) -> dict[str, Any]:
 
 
 def _delete(work: Work, row: CodeRow) -> dict[str, Any]:
-    over = row.ends_at is not None and row.ends_at <= work.now
-    if row.is_waiting or (row.pin is None and row.is_offline):
+    over = row.ends_at is not None and row.ends_at <= work.now and not work.earlier_pins(row)
+    if row.is_offline and (row.is_waiting or row.pin is None or row.status == "unset"):
         lifecycle.forget(work, row)
     elif row.is_offline and over:
         work.event(row, "access_code.removed_from_device", code=work.shown_code(row))
         lifecycle.forget(work, row)
     elif row.is_offline:
-        revoke = offline.remove(work, row)
-        if revoke is not None:
-            members = revoke.model_dump(mode="json", include={"code", "grouped", "starts_at", "ends_at"})
-            return {"revoke_code": members, "message": "Type this code at the lock; until then the access code can still open it."}
+        revokes = [one.model_dump(mode="json", include={"code", "grouped", "starts_at", "ends_at"}) for one in offline.remove(work, row)]
+        if revokes:
+            told = {"revoke_code": revokes[0], "message": "Type this code at the lock; until then the access code can still open it."}
+            if len(revokes) == 1:
+                return told
+            text = "Type revoke_code and all earlier_revoke_codes at the lock; until then codes of the access code can still open it."
+            return {**told, "earlier_revoke_codes": revokes[1:], "message": text}
         return {"message": "The lock cannot be told to forget the code."}
     elif lifecycle.is_untouched(row) or work.device_of(row).removed_at is not None:
         lifecycle.forget(work, row)
@@ -225,8 +238,9 @@ def pull_backup(work: Work, row: CodeRow) -> CodeRow:
         NotChangeableError: it uses no pool, or is being deleted.
         NoBackupError: no backup is on the device and free.
     """
-    if row.pulled_backup_id is not None:
-        return work.code(row.workspace_id, row.pulled_backup_id)
+    pulled = None if row.pulled_backup_id is None else work.session.get(CodeRow, row.pulled_backup_id)
+    if pulled is not None and pulled.deleted_at is None:
+        return pulled
     if not row.uses_backup_pool or row.is_backup:
         raise NotChangeableError("the access code was created without use_backup_access_code_pool")
     if row.status == "removing":
@@ -238,14 +252,15 @@ def pull_backup(work: Work, row: CodeRow) -> CodeRow:
     backup = work.session.scalars(free.order_by(CodeRow.backup_place).limit(1).with_for_update(skip_locked=True)).first()
     if backup is None:
         raise NoBackupError(f"device {row.device_id!r} has no free backup code on it yet")
-    before = {"code": work.shown_code(backup), "name": backup.name, "starts_at": None, "ends_at": None}
+    before = _shown(work, backup)
     backup.backup_place, backup.name, backup.common_code_key = None, row.name, row.common_code_key
     native.set_frame(work, device, backup, row.starts_at, row.ends_at)
     work.claim(backup)
     work.set_mutations(backup, *_pending(work, backup, before))
-    backup.step, backup.due_at, backup.step_since, backup.attempts = "program", work.now, work.now, 0
+    lifecycle.tell_anew(work, backup, native.need_connection(work.store, device))
     row.pulled_backup_id = backup.access_code_id
-    row.warnings = (*row.warnings, warning("using_backup_access_code", work.now))
+    others = tuple(w for w in row.warnings if w.warning_code != "using_backup_access_code")
+    row.warnings = (*others, warning("using_backup_access_code", work.now))
     row.errors = tuple(e for e in row.errors if e.error_code != "empty_backup_access_code_pool")
     work.event(row, "access_code.backup_access_code_pulled", backup_access_code_id=backup.access_code_id)
     work.session.flush()

@@ -89,7 +89,7 @@ class KwiksetUnableToConfirmCodeError(_AccessCodeProblem):
 
 
 class KwiksetInsufficientPermissionsError(_AccessCodeProblem):
-    """Admin role required – insufficient permissions to manage PINs on this Kwikset device. Please have a Home Admin update your role in
+    """Admin role required—insufficient permissions to manage PINs on this Kwikset device. Please have a Home Admin update your role in
     the Kwikset app, or ask them to set the PIN.
     """
 

@@ -70,11 +70,11 @@ class ManagementTransferredWarning(_Warning):
 
 
 class SchlageAccessCodeAmbiguousTimezoneDstRiskWarning(_Warning):
-    """The Schlage device's timezone is ambiguous and this code's schedule crosses a daylight-saving transition in at least one plausible
-    timezone. A 1-hour safety buffer has been applied to the side of the schedule affected by the transition (ends_at for spring-
-    forward, starts_at for fall-back) so the code stays active through the shift – the code may be usable up to 1 hour beyond your
-    requested window. Set the device's timezone via /devices/report_provider_metadata to clear the buffer and guarantee exact DST
-    handling.
+    """The Schlage device’s timezone is ambiguous and this code’s schedule crosses a daylight-saving transition in at least one plausible
+    timezone. A 1-hour safety buffer has been applied to the side of the schedule affected by the transition (ends_at for
+    spring-forward, starts_at for fall-back) so the code stays active through the shift — the code may be usable up to 1 hour beyond
+    your requested window. Set the device’s timezone via /devices/report_provider_metadata to clear the buffer and guarantee exact
+    DST handling.
     """
 
     warning_code: Literal["schlage_access_code_ambiguous_timezone_dst_risk"] = "schlage_access_code_ambiguous_timezone_dst_risk"

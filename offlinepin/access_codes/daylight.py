@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from offlinepin.engine.clock import LockClock, zone
 
 _HOUR = timedelta(hours=1)
+_RULES = timedelta(days=80 * 365)
+"""So long a look finds every change there is: the tables of zones end in 2037, and from then on each year is like the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ def widened(zones: Iterable[str], starts_at: datetime | None, ends_at: datetime 
     """
     if starts_at is None or ends_at is None:
         return Frame(starts_at, ends_at)
-    changes = [c for name in zones for c in LockClock("civil", zone(name)).changes(starts_at.astimezone(UTC), ends_at.astimezone(UTC))]
+    start, end = starts_at.astimezone(UTC), min(ends_at.astimezone(UTC), starts_at.astimezone(UTC) + _RULES)
+    changes = [c for name in zones for c in LockClock("civil", zone(name)).changes(start, end)]
     forward = any(change.after > change.before for change in changes)
     back = any(change.after < change.before for change in changes)
     return Frame(starts_at - _HOUR if back else starts_at, ends_at + _HOUR if forward else ends_at, bool(changes))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
-from offlinepin.access_codes import capabilities, native, simulated, verification
+from offlinepin.access_codes import capabilities, lifecycle, native, simulated, verification
 from offlinepin.access_codes.calls import Calls, page
-from offlinepin.access_codes.code_errors import error
 from offlinepin.access_codes.code_warnings import warning
 from offlinepin.access_codes.device_models import Device
 from offlinepin.access_codes.errors import DeviceNotFoundError, InvalidInputError, WorkspaceError
@@ -89,7 +88,7 @@ class DeviceCalls(Calls):
             if device.credentials != "missing":
                 raise InvalidInputError("token", f"device {device_id!r} has its token already")
             _import(work, device, token)
-            for row in work.session.scalars(select(CodeRow).where(CodeRow.device_id == device_id, CodeRow.is_waiting)):
+            for row in work.session.scalars(_codes_of(device_id).where(CodeRow.is_waiting)):
                 row.due_at = work.now
 
         self._write(give, now)
@@ -116,26 +115,26 @@ class DeviceCalls(Calls):
         def remove(work: Work) -> None:
             device = work.device(self.workspace_id, device_id, change=True)
             device.removed_at, device.verify_at = work.now, None
-            for row in work.session.scalars(select(CodeRow).where(CodeRow.device_id == device_id, CodeRow.deleted_at.is_(None))):
-                row.errors = (*row.errors, error("device_removed", work.now))
-                if not row.is_offline:
-                    row.step = row.due_at = None
-                    row.status = "unknown"
+            for row in work.session.scalars(_codes_of(device_id)):
+                lifecycle.lose(work, row)
 
         self._write(remove, now)
 
     def transfer_device(self, device_id: str, workspace_id: str, *, now: datetime | None = None) -> None:
-        """Give a device to another workspace. This one's access codes of it stay readable, with the warning ``management_transferred``."""
+        """Give a device to another workspace. This one's access codes of it stay readable, with the warning ``management_transferred``.
+        What is on the lock goes from there at its end, or when it is deleted; nothing new goes there."""
 
         def transfer(work: Work) -> None:
             device = work.device(self.workspace_id, device_id, change=True)
             if workspace_id == self.workspace_id or work.session.get(WorkspaceRow, workspace_id) is None:
                 raise WorkspaceError(f"a device is transferred to another workspace that exists, not to {workspace_id!r}")
             device.workspace_id = workspace_id
-            for row in work.session.scalars(select(CodeRow).where(CodeRow.device_id == device_id, CodeRow.deleted_at.is_(None))):
+            for row in work.session.scalars(_codes_of(device_id)):
                 row.warnings = (*row.warnings, warning("management_transferred", work.now))
-                if not row.is_offline:
-                    row.step = row.due_at = None
+                if row.step in ("program", "withdraw"):
+                    lifecycle.leave(work, row, "unset" if lifecycle.is_untouched(row) else "unknown")
+                    if row.status == "unknown" and row.holds_until is not None:
+                        row.step, row.due_at, row.step_since = "expire", row.holds_until, row.holds_until
 
         self._write(transfer, now)
 
@@ -191,18 +190,16 @@ class DeviceCalls(Calls):
 
     def report_provider_metadata(self, device_id: str, time_zone: str, *, now: datetime | None = None) -> None:
         """Tell a device's zone. The hour of safety of its native codes is taken back; offline codes that were issued keep theirs."""
-        zone(time_zone)
+        self.report_time_zones({device_id: time_zone}, now=now)
+
+    def report_time_zones(self, zones: Mapping[str, str], *, now: datetime | None = None) -> None:
+        """Tell several devices' zones, by the devices' ids: all or none; see :meth:`report_provider_metadata`."""
+        for name in zones.values():
+            zone(name)
 
         def report(work: Work) -> None:
-            device = work.device(self.workspace_id, device_id, change=True)
-            _check_zone(work.product(device), time_zone)
-            device.time_zone = time_zone
-            for row in work.session.scalars(select(CodeRow).where(CodeRow.device_id == device_id, CodeRow.deleted_at.is_(None))):
-                if not row.is_offline and any(w.warning_code == DST_WARNING for w in row.warnings):
-                    native.set_frame(work, device, row, row.starts_at, row.ends_at)
-                    work.claim(row)
-                    if row.status == "set":
-                        row.step, row.due_at, row.step_since, row.attempts = "program", work.now, work.now, 0
+            for device_id, name in sorted(zones.items()):
+                _settle(work, work.device(self.workspace_id, device_id, change=True), name)
 
         self._write(report, now)
 
@@ -242,6 +239,28 @@ class DeviceCalls(Calls):
         """Look at what is on a connected lock now, instead of at its next turn."""
         device = self._read(lambda work: work.device(self.workspace_id, device_id))
         verification.look_at(self.store, device, self.store.moment(now))
+
+
+def _codes_of(device_id: str) -> Select[CodeRow]:
+    """A device's access codes, which nobody else changes meanwhile."""
+    return select(CodeRow).where(CodeRow.device_id == device_id, CodeRow.deleted_at.is_(None)).with_for_update()
+
+
+def _settle(work: Work, device: DeviceRow, time_zone: str) -> None:
+    """A device's zone is known now: its native codes get their own time frame back."""
+    _check_zone(work.product(device), time_zone)
+    device.time_zone = time_zone
+    wanted = _codes_of(device.device_id).where(CodeRow.workspace_id == device.workspace_id, CodeRow.is_offline.is_(False))
+    for row in work.session.scalars(wanted):
+        if not any(w.warning_code == DST_WARNING for w in row.warnings):
+            continue
+        native.set_frame(work, device, row, row.starts_at, row.ends_at)
+        work.claim(row)
+        connection = native.need_connection(work.store, device)
+        if lifecycle.is_untouched(row):
+            native.plan(work, row, connection)
+        elif row.status in ("setting", "set"):
+            lifecycle.tell_anew(work, row, connection)
 
 
 def _view(work: Work, row: DeviceRow) -> Device:

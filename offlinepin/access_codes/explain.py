@@ -27,11 +27,12 @@ def _reasons(row: CodeRow) -> Iterator[str]:
     elif row.is_offline:
         yield from _offline(row)
     elif row.status == "unset":
-        yield f"It goes to the device at {wire_time(row.due_at)}." if row.due_at else "It is not on the device."
+        goes = row.step == "program" and row.due_at is not None
+        yield f"It goes to the device at {wire_time(row.due_at)}." if goes and row.due_at else "It is not on the device."
     elif row.status == "setting":
         yield f"It is on its way to the device; {_tries(row)}."
     elif row.status == "set":
-        yield "It is on the device." if row.step != "program" else "It is on the device; a change is on its way."
+        yield "It is on the device." if row.step not in ("program", "withdraw") else "It is on the device; a change is on its way."
     elif row.status == "removing":
         yield f"It is being taken from the device; {_tries(row)}."
     elif any(e.error_code == "device_removed" for e in row.errors):
@@ -45,6 +46,8 @@ def _reasons(row: CodeRow) -> Iterator[str]:
 def _offline(row: CodeRow) -> Iterator[str]:
     if row.status == "set":
         yield "The lock works it out from its token: nothing has to be sent there."
+    elif row.status == "removing" and not any(w.warning_code == "being_deleted" for w in row.warnings):
+        yield "Its time is over, and a code that it had before a change still opens the lock."
     elif row.status == "removing":
         cannot = any(w.warning_code == "delay_in_removing_from_device" for w in row.warnings) or bool(row.errors)
         until = "which has no revoke codes" if cannot else "until its revoke code is typed there"

@@ -3,19 +3,20 @@ first; what a lock is told is told outside of any transaction, and only the work
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from offlinepin.access_codes import offline
 from offlinepin.access_codes.code_errors import ERRORS, error
 from offlinepin.access_codes.code_warnings import warning
 from offlinepin.access_codes.connections import MAKERS_WARNINGS, Caution, Connection, NativeCode, warned
 from offlinepin.access_codes.errors import CapabilityError, ConnectionFault
-from offlinepin.access_codes.models import DeletingMutation
+from offlinepin.access_codes.models import CreatingMutation, DeletingMutation
 from offlinepin.access_codes.native import connection_of, plan
 from offlinepin.access_codes.schema import CodeRow
 from offlinepin.access_codes.work import Work
@@ -31,6 +32,10 @@ LATE: Final = timedelta(minutes=10)
 """From here on a step that is under way is a delay, which is warned of."""
 FAILED_AFTER: Final = 5
 """So many faults in a row are a failure; the step is tried on all the same."""
+_PATIENCE: Final = LEASE.total_seconds() / 2
+"""Seconds after which the rest waits for the next call. A call's present is one moment, and the leases that it takes begin there."""
+NAMELESS: Final = "Access code"
+"""What a lock shows for an access code without a name."""
 _BATCH: Final = 200
 _SET_WARNINGS: Final = ("delay_in_setting_on_device", "code_modified_external_to_seam", "august_device_programming_delay")
 _GONE: Final = "device_removed"
@@ -49,19 +54,27 @@ class _Task:
 
 def run_due(store: Store, now: datetime | None = None) -> int:
     """Take every step that is due, in all workspaces; returns how many were taken."""
-    moment = store.moment(now)
+    moment, began = store.moment(now), time.monotonic()
     taken = 0
     while True:
-        ids = store.read(lambda work: _due(work, moment), moment)
-        done = sum(run_step(store, access_code_id, moment) for access_code_id in ids)
+        ids, done = store.read(lambda work: _due(work, moment), moment), 0
+        for access_code_id in ids:
+            done += run_step(store, access_code_id, moment)
+            if time.monotonic() - began >= _PATIENCE:
+                return taken + done
         taken += done
         if not done or len(ids) < _BATCH:
             return taken
 
 
 def _due(work: Work, now: datetime) -> list[str]:
-    wanted = select(CodeRow.access_code_id).where(CodeRow.due_at <= now, CodeRow.deleted_at.is_(None)).order_by(CodeRow.due_at)
-    return list(work.session.scalars(wanted.limit(_BATCH)))
+    wanted = select(CodeRow.access_code_id).where(CodeRow.due_at <= now, CodeRow.deleted_at.is_(None), _is_free(now))
+    return list(work.session.scalars(wanted.order_by(CodeRow.due_at).limit(_BATCH)))
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    """Whether nobody is telling the lock: two who told it at once could be heard in either order."""
+    return or_(CodeRow.leased_until.is_(None), CodeRow.leased_until <= now)
 
 
 def run_step(store: Store, access_code_id: str, now: datetime | None = None) -> bool:
@@ -107,22 +120,39 @@ def _begin(work: Work, access_code_id: str) -> _Task | bool:
     row = work.session.get(CodeRow, access_code_id, with_for_update=True)
     if row is None or row.deleted_at is not None or row.due_at is None or row.due_at > work.now:
         return False
+    if row.leased_until is not None and row.leased_until > work.now:
+        return False
     if row.step == "assign":
         if row.ends_at is not None and row.ends_at <= work.now:
             forget(work, row)
             return True
         return offline.assign(work, row)
     if row.is_offline:  # its end
-        work.event(row, "access_code.removed_from_device", code=work.shown_code(row))
+        earlier = work.earlier_pins(row)
+        if earlier and row.status != "unset":
+            offline.linger(work, row, earlier)
+            return True
+        if row.status != "unset":  # which the lock did away with before
+            work.event(row, "access_code.removed_from_device", code=work.shown_code(row))
         forget(work, row)
+        return True
+    device = work.device_of(row)
+    if device.removed_at is not None:  # since the step was planned
+        lose(work, row)
+        return True
+    if row.step == "program" and device.workspace_id != row.workspace_id:
+        leave(work, row, "unknown")
         return True
     over = row.holds_until is not None and row.holds_until <= work.now
     if row.step == "expire" or (row.step == "program" and over):
         start_removing(work, row)
+    elif row.status == "unset":
+        row.status = "setting"
+        work.set_mutations(row, CreatingMutation(message="The code is being put on the device.", created_at=work.now))
     assert row.step is not None
-    row.due_at = work.now + LEASE
+    row.due_at = row.leased_until = work.now + LEASE
     try:
-        connection = connection_of(work.store, work.device_of(row))
+        connection = connection_of(work.store, device)
     except CapabilityError:
         connection = None
     return _Task(row.access_code_id, row.step, row.due_at, connection, _native(work, row, connection))
@@ -135,7 +165,7 @@ def _native(work: Work, row: CodeRow, connection: Connection | None) -> NativeCo
     return NativeCode(
         reference_of(row),
         code,
-        row.name or "Access code",
+        row.name or NAMELESS,
         row.holds_from if keeps else None,
         row.holds_until if keeps else None,
     )
@@ -144,7 +174,10 @@ def _native(work: Work, row: CodeRow, connection: Connection | None) -> NativeCo
 def _finish(work: Work, task: _Task, then: Callable[[CodeRow], None]) -> None:
     """Write down what came of a step, unless the access code was changed meanwhile or another worker took over."""
     row = work.session.get(CodeRow, task.access_code_id, with_for_update=True)
-    if row is not None and row.deleted_at is None and (row.step, row.due_at) == (task.step, task.lease):
+    if row is None or row.deleted_at is not None or row.leased_until != task.lease:
+        return
+    row.leased_until = None
+    if (row.step, row.due_at) == (task.step, task.lease):
         then(row)
 
 
@@ -153,7 +186,8 @@ def _programmed(work: Work, row: CodeRow, cautions: tuple[Caution, ...]) -> None
     ahead = row.holds_from is not None and row.holds_from > work.now
     if ahead and not row.is_scheduled:
         work.event(row, "access_code.scheduled_on_device", code=code)
-    row.status, row.is_scheduled, row.attempts, row.told_at = "set", ahead or row.is_scheduled, 0, work.now
+    row.status, row.attempts, row.told_at = "set", 0, work.now
+    row.is_scheduled = row.holds_until is not None and (ahead or row.is_scheduled)
     row.errors = ()
     row.warnings = warned((w for w in row.warnings if w.warning_code not in _SET_WARNINGS), cautions, work.now)
     work.set_mutations(row)
@@ -173,10 +207,11 @@ def _pool_is_filled(work: Work, backup: CodeRow) -> None:
 
 def _withdrawn(work: Work, row: CodeRow) -> None:
     """Taken from a lock that keeps no time frames, to go there again at its new start."""
-    work.event(row, "access_code.removed_from_device", code=work.shown_code(row))
+    if row.told_at is not None:
+        work.event(row, "access_code.removed_from_device", code=work.shown_code(row))
     connection = connection_of(work.store, work.device_of(row))
     assert connection is not None
-    row.is_scheduled = False
+    row.is_scheduled, row.told_at = False, None
     plan(work, row, connection)
 
 
@@ -226,11 +261,35 @@ def start_removing(work: Work, row: CodeRow) -> None:
     work.set_mutations(row, DeletingMutation(message="The code is being taken from the device.", created_at=work.now))
 
 
+def tell_anew(work: Work, row: CodeRow, connection: Connection) -> None:
+    """A lock has, or may have, something of an access code that is not as it should be any more. It is told now; one that keeps no time
+    frames must not open before a start that is to come, so it is told to forget the code until then."""
+    early = not connection.schedules and row.holds_from is not None and row.holds_from > work.now
+    row.step, row.due_at, row.step_since, row.attempts = "withdraw" if early else "program", work.now, work.now, 0
+
+
 def forget(work: Work, row: CodeRow) -> None:
     """The access code is gone: its digits are free, and nobody sees it any more. Its events stay."""
     work.release(row)
     row.deleted_at, row.step, row.due_at, row.backup_place, row.is_waiting = work.now, None, None, None, False
     work.event(row, "access_code.deleted" if row.is_managed else "access_code.unmanaged.removed")
+
+
+def lose(work: Work, row: CodeRow) -> None:
+    """The device of an access code was removed. An offline code goes on to its end, for its lock needs no way to it."""
+    if row.status == "removing" and not row.is_offline:
+        forget(work, row)
+        return
+    row.errors = (*row.errors, error(_GONE, work.now))
+    if not row.is_offline:
+        leave(work, row, "unknown")
+
+
+def leave(work: Work, row: CodeRow, status: str) -> None:
+    """Nothing more is told to the lock of a native access code."""
+    row.step = row.due_at = None
+    row.status = status
+    work.set_mutations(row)
 
 
 def reference_of(row: CodeRow) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from pydantic import BaseModel
@@ -17,7 +19,7 @@ from offlinepin.access_codes.models import DeletingMutation, OracodeMetadata
 from offlinepin.access_codes.schema import CodeRow, DeviceRow
 from offlinepin.access_codes.work import Work
 from offlinepin.engine.payload import Grant, life
-from offlinepin.engine.profile import Kind
+from offlinepin.engine.profile import Kind, Profile
 from offlinepin.errors import InvalidTimeRangeError, OfflinepinError, UnknownKindError
 from offlinepin.pin import AccessPin, ServiceCode
 
@@ -75,7 +77,8 @@ def assign(work: Work, row: CodeRow) -> bool:
 def _issue(work: Work, device: DeviceRow, row: CodeRow, wish: Wish) -> None:
     frame, name = _frame(work, device, wish.starts_at, wish.ends_at)
     assert frame.starts_at is not None
-    pin = work.issuer(device).issue(
+    issue = partial(
+        work.issuer(device).issue,
         device.device_id,
         frame.starts_at,
         frame.ends_at,
@@ -85,6 +88,7 @@ def _issue(work: Work, device: DeviceRow, row: CodeRow, wish: Wish) -> None:
         time_zone=name,
         now=work.now,
     )
+    pin = _apart(work, device, row, issue)
     work.set_pin(row, pin)
     product = work.product(device)
     if product is not None and product.levels:
@@ -94,6 +98,15 @@ def _issue(work: Work, device: DeviceRow, row: CodeRow, wish: Wish) -> None:
     row.status, row.is_scheduled = "set", True
     row.step, row.due_at = ("expire", pin.ends_at) if pin.ends_at is not None else (None, None)
     work.claim(row)
+
+
+def _apart(work: Work, device: DeviceRow, row: CodeRow, issue: Callable[[], AccessPin]) -> AccessPin:
+    """A code with digits of its own: a variant that reads as a native code of the device is passed over. Its issuer keeps offline codes
+    apart from each other, and ends with ``ExhaustedError`` where there are no variants left."""
+    pin = issue()
+    while device.connection is not None and work.claimant(device, pin.code, pin.starts_at, pin.ends_at, beside=row) is not None:
+        pin = issue()
+    return pin
 
 
 def _frame(work: Work, device: DeviceRow, starts_at: datetime, ends_at: datetime | None) -> tuple[Frame, str | None]:
@@ -148,7 +161,8 @@ def change(work: Work, row: CodeRow, starts_at: datetime | None, ends_at: dateti
     level = product.levels.get(pin.family) if product is not None else None
     earlier = frame.starts_at < pin.starts_at - timedelta(hours=1)
     follows = not (earlier and level is not None and level.early_check_in)  # a code that starts earlier cannot supersede a later one
-    new = work.issuer(device).issue(
+    issue = partial(
+        work.issuer(device).issue,
         device.device_id,
         frame.starts_at,
         frame.ends_at,
@@ -159,34 +173,56 @@ def change(work: Work, row: CodeRow, starts_at: datetime | None, ends_at: dateti
         time_zone=name,
         now=work.now,
     )
+    new = _apart(work, device, row, issue)
+    work.set_earlier_pins(row, (*work.earlier_pins(row), pin))
     work.set_pin(row, new)
     row.errors = ()
     row.warnings = tuple(_warnings(work, new, frame))
-    row.status = "set"
+    row.status, row.is_scheduled = "set", True
     row.step, row.due_at = ("expire", new.ends_at) if new.ends_at is not None else (None, None)
     work.claim(row, keep=True)
     work.event(row, "access_code.set_on_device", code=new.code)
 
 
-def remove(work: Work, row: CodeRow) -> ServiceCode | None:
-    """Begin to remove an offline code: the code that kills it at the lock, or ``None`` where the profile has none."""
+def remove(work: Work, row: CodeRow) -> tuple[ServiceCode, ...]:
+    """Begin to remove an offline code: the code that kills it at the lock, and one for each earlier code of it that may still open; none
+    where the profile has no such codes."""
     device = work.device_of(row)
     pin = work.pin(row)
     assert pin is not None
     try:
-        revoke = work.issuer(device).revoke(pin)
+        revokes = tuple(work.issuer(device).revoke(one) for one in (pin, *work.earlier_pins(row)))
     except UnknownKindError:
-        revoke = None
+        revokes = ()
     if row.status != "removing":
         row.status, row.step_since = "removing", work.now
         kept = tuple(w for w in row.warnings if w.warning_code != "being_deleted")
-        text = "Type the revoke code at the lock; until then the code can still open it." if revoke else None
+        text = "Type the revoke code at the lock; until then the code can still open it." if revokes else None
         row.warnings = (*kept, warning("being_deleted", work.now, text))
         work.set_mutations(row, DeletingMutation(message="Waiting for the lock to forget the code.", created_at=work.now))
         row.step, row.due_at = ("expire", row.ends_at) if row.ends_at is not None else (None, None)
-        if revoke is None:
+        if not revokes:
             _cannot_remove(work, row)
-    return revoke
+    return revokes
+
+
+def fall_back(work: Work, row: CodeRow, pins: Sequence[AccessPin]) -> None:
+    """An offline code's PIN is dead or over, and these before it are not: the access code tells what opens."""
+    *earlier, last = pins
+    work.set_pin(row, last)
+    work.set_earlier_pins(row, earlier)
+    row.step, row.due_at = ("expire", last.ends_at) if last.ends_at is not None else (None, None)
+
+
+def linger(work: Work, row: CodeRow, pins: Sequence[AccessPin]) -> None:
+    """An offline code is over by its PIN, and these before it are not: it is not gone yet."""
+    fall_back(work, row, pins)
+    if row.status != "removing":
+        row.status, row.step_since = "removing", work.now
+        until = "for ever" if row.ends_at is None else f"until {wire_time(row.ends_at)}"
+        text = f"An earlier code, which no use of the later one has ended, opens the lock {until}; delete the access code to end it."
+        row.warnings = (*row.warnings, warning("delay_in_removing_from_device", work.now, text))
+        work.event(row, "access_code.delay_in_removing_from_device", access_code_warnings=row.warnings)
 
 
 def _cannot_remove(work: Work, row: CodeRow) -> None:
@@ -202,12 +238,9 @@ def _cannot_remove(work: Work, row: CodeRow) -> None:
 # --- what the lock tells ------------------------------------------------------------------------------------------
 
 
-def is_of(work: Work, row: CodeRow, device: DeviceRow, grant: Grant) -> bool:
+def is_of(pin: AccessPin, profile: Profile, grant: Grant) -> bool:
     """Whether an offline code is this grant."""
-    pin, product = work.pin(row), work.product(device)
-    if pin is None or product is None:
-        return False
-    family, kind = grant.of(product.vendor.profile)
+    family, kind = grant.of(profile)
     return (pin.family, pin.kind, pin.start_slot, pin.duration, pin.variant) == (
         family.name,
         kind.name,
@@ -217,12 +250,8 @@ def is_of(work: Work, row: CodeRow, device: DeviceRow, grant: Grant) -> bool:
     )
 
 
-def is_ended_by(work: Work, row: CodeRow, device: DeviceRow, grant: Grant) -> bool:
+def is_ended_by(pin: AccessPin, profile: Profile, grant: Grant) -> bool:
     """Whether the first use of a grant ended this offline code: it is an earlier one of the same group."""
-    pin, product = work.pin(row), work.product(device)
-    if pin is None or product is None:
-        return False
-    profile = product.vendor.profile
     _, kind = grant.of(profile)
     f = profile.family_index(pin.family)
     own = Grant(f, profile.kind_index(f, pin.kind), pin.start_slot, pin.duration, pin.variant)

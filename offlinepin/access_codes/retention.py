@@ -1,5 +1,5 @@
-"""How long the store keeps what only grows: served requests, events with their deliveries, action attempts. Never an event that a
-webhook still waits for."""
+"""How long the store keeps what only grows: served requests, events with their deliveries, action attempts, deleted access codes. Never an
+event that a webhook still waits for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, or_, select, tuple_
 
 from offlinepin.access_codes.errors import InvalidInputError
-from offlinepin.access_codes.schema import AttemptRow, DeliveryRow, EndpointRow, EventRow, RequestRow, WorkspaceRow
+from offlinepin.access_codes.schema import AttemptRow, CodeRow, DeliveryRow, EndpointRow, EventRow, RequestRow, WorkspaceRow
 from offlinepin.access_codes.work import Work
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ _STEP: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long a store keeps what nothing needs any more. Access codes, devices and variants are kept for ever.
+    """How long a store keeps what nothing needs any more. Devices and variants are kept for ever; access codes until they are deleted, and
+    then for the longer time of ``events`` and ``attempts``, which show them.
 
     Attributes:
         requests: by which a repeated call is known; later the same request id makes a new access code.
@@ -50,9 +51,10 @@ class _Over:
     requests: tuple[tuple[str, str], ...]
     events: tuple[str, ...]
     attempts: tuple[str, ...]
+    codes: tuple[str, ...]
 
     def __len__(self) -> int:
-        return len(self.requests) + len(self.events) + len(self.attempts)
+        return len(self.requests) + len(self.events) + len(self.attempts) + len(self.codes)
 
 
 def purge(store: Store, now: datetime | None = None) -> int:
@@ -68,10 +70,15 @@ def _over(work: Work, keep: Retention) -> _Over:
     requests = select(RequestRow.workspace_id, RequestRow.request_id).where(RequestRow.created_at < work.now - keep.requests)
     events = _of_all(select(EventRow.event_id), EventRow).where(EventRow.occurred_at < work.now - keep.events, ~_is_awaited())
     attempts = _of_all(select(AttemptRow.action_attempt_id), AttemptRow).where(AttemptRow.created_at < work.now - keep.attempts)
+    codes = select(CodeRow.access_code_id).where(
+        CodeRow.deleted_at < work.now - max(keep.events, keep.attempts),
+        ~exists().where(EventRow.access_code_id == CodeRow.access_code_id),
+    )
     return _Over(
         tuple((workspace_id, request_id) for workspace_id, request_id in work.session.execute(requests.limit(_STEP))),
         tuple(work.session.scalars(events.limit(_STEP))),
         tuple(work.session.scalars(attempts.limit(_STEP))),
+        tuple(work.session.scalars(codes.limit(_STEP))),
     )
 
 
@@ -96,6 +103,8 @@ def _drop(work: Work, over: _Over, keep: Retention) -> None:
         session.execute(delete(RequestRow).where(known, RequestRow.created_at < work.now - keep.requests))
     if over.attempts:
         session.execute(delete(AttemptRow).where(AttemptRow.action_attempt_id.in_(over.attempts)))
+    if over.codes:
+        session.execute(delete(CodeRow).where(CodeRow.access_code_id.in_(over.codes)))
     if over.events:
         session.execute(delete(EventRow).where(EventRow.event_id.in_(over.events), ~_is_awaited()))
         left = select(EventRow.event_id).where(EventRow.event_id.in_(over.events))

@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeDecorator
 from offlinepin.access_codes.code_errors import AccessCodeError
 from offlinepin.access_codes.code_warnings import AccessCodeWarning
 
-VERSION: Final = "0001"
+VERSION: Final = "0002"
 """The newest of ``migrations/versions``."""
 FOREVER: Final = 2**62
 """An end that never comes, and negated a start that always was."""
@@ -169,6 +169,7 @@ class CodeRow(Table):
     is_waiting: Mapped[bool] = mapped_column(default=False)
     prefers_native_scheduling: Mapped[bool] = mapped_column(default=True)
     pin: Mapped[bytes | None]
+    earlier_pins: Mapped[bytes | None]  # which its PIN takes the place of, and which the lock may still open for
     wish: Mapped[str | None] = mapped_column(Text)  # of an offline code that waits for its code
     reference: Mapped[str | None]  # by which the lock tells a code that was found on it
     stay_id: Mapped[int | None]
@@ -176,8 +177,9 @@ class CodeRow(Table):
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     step_since: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
-    told_at: Mapped[datetime | None]  # when the lock last took it
-    deleted_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]  # when the lock last took it; None where it has nothing of it
+    deleted_at: Mapped[datetime | None] = mapped_column(index=True)
+    leased_until: Mapped[datetime | None]  # while a worker tells the lock
 
     __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012 - as SQLAlchemy asks
 

@@ -271,7 +271,7 @@ class AccessCodes(DeviceCalls, UnmanagedCalls, EventCalls, AttemptCalls, Webhook
         return attempt
 
     def report_removed(self, access_code_id: str, *, now: datetime | None = None) -> None:
-        """Somebody typed the revoke code of a deleted offline code at its lock: the access code is gone."""
+        """Somebody typed all revoke codes of a deleted offline code at its lock: the access code is gone."""
 
         def forget(work: Work) -> None:
             row = work.code(self.workspace_id, access_code_id, change=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 from pydantic import BaseModel
 
@@ -206,33 +207,25 @@ class SimulatedConnection:
 
     def modify_outside(self, reference: str, code: str, now: datetime | None = None) -> None:
         """Somebody changes a code at the lock itself."""
-        slots = tuple(slot.model_copy(update={"code": code}) if slot.reference == reference else slot for slot in self._read().slots)
-        self._configure(now, slots=slots)
+
+        def other(slot: _Slot) -> _Slot:
+            return slot.model_copy(update={"code": code}) if slot.reference == reference else slot
+
+        self._by_hand(lambda slots: tuple(other(slot) for slot in slots), now)
 
     def erase_outside(self, reference: str, now: datetime | None = None) -> None:
         """Somebody removes a code at the lock itself."""
-        self._configure(now, slots=tuple(slot for slot in self._read().slots if slot.reference != reference))
+        self._by_hand(lambda slots: tuple(slot for slot in slots if slot.reference != reference), now)
 
     def add_outside(self, name: str, code: str, now: datetime | None = None) -> str:
         """Somebody adds a code at the lock itself; returns the reference under which the lock tells it."""
-        memory = self._read()
-        reference = f"outside-{len(memory.slots)}-{name}"
-        slot = _Slot(reference=reference, code=code, name=name, starts_at=None, ends_at=None)
-        self._configure(now, slots=(*memory.slots, slot))
-        return reference
+        return self._store.write(lambda work: add_outside(work, self.device_id, name, code), now).reference
 
     # --- the keypad -------------------------------------------------------------------------------------------------
 
     def enter(self, code: str, now: datetime | None = None) -> Entry:
         """Type a code at the keypad: a native one, or an offline one, which the lock reads by itself."""
-
-        def typed(work: Work) -> Entry:
-            row, memory = _load(work, self.device_id)
-            entry, after = _typed(work, memory, self.device_id, code)
-            _keep(work, row, after)
-            return entry
-
-        return self._store.write(typed, now)
+        return self._store.write(lambda work: enter(work, self.device_id, code), now)
 
     @cached_property
     def _kind(self) -> _Memory:
@@ -252,6 +245,15 @@ class SimulatedConnection:
         self._store.write(change, now)
         self.__dict__.pop("_kind", None)
 
+    def _by_hand(self, change: Callable[[tuple[_Slot, ...]], tuple[_Slot, ...]], now: datetime | None) -> None:
+        """What somebody does to the codes at the lock itself."""
+
+        def at_lock(work: Work) -> None:
+            row, memory = _load(work, self.device_id)
+            _keep(work, row, memory.model_copy(update={"slots": change(memory.slots)}))
+
+        self._store.write(at_lock, now)
+
     def _change(self, step: Callable[[_Memory], _Memory], now: datetime) -> _Memory:
         """One change through the connection, with the faults in its way. A delay is kept before it is told."""
 
@@ -266,6 +268,22 @@ class SimulatedConnection:
         if after.slow_since:
             raise ConnectionFault("august_device_programming_delay", is_pending=True)
         return after
+
+
+def enter(work: Work, device_id: str, code: str) -> Entry:
+    """Somebody types a code at the keypad."""
+    row, memory = _load(work, device_id)
+    entry, after = _typed(work, memory, device_id, code)
+    _keep(work, row, after)
+    return entry
+
+
+def add_outside(work: Work, device_id: str, name: str, code: str) -> NativeCode:
+    """Somebody adds a code at the lock itself: as the lock tells it."""
+    row, memory = _load(work, device_id)
+    slot = _Slot(reference=f"outside-{uuid4()}", code=code, name=name, starts_at=None, ends_at=None)
+    _keep(work, row, memory.model_copy(update={"slots": (*memory.slots, slot)}))
+    return slot.native(memory.cautions())
 
 
 def _refuse_if_unreachable(memory: _Memory) -> None:

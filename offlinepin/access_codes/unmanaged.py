@@ -12,10 +12,11 @@ from offlinepin.access_codes.code_errors import error
 from offlinepin.access_codes.errors import AccessCodeNotFoundError, CapabilityError, InvalidInputError, NotChangeableError
 from offlinepin.access_codes.models import ActionAttempt, Page, UnmanagedAccessCode
 from offlinepin.access_codes.schema import CodeRow, DeviceRow
-from offlinepin.access_codes.simulated import WORDS, Entry, SimulatedConnection
+from offlinepin.access_codes.simulated import WORDS, Entry, SimulatedConnection, add_outside, enter
 from offlinepin.access_codes.work import Work
 from offlinepin.engine.payload import Grant
-from offlinepin.engine.profile import Action
+from offlinepin.engine.profile import Action, Profile
+from offlinepin.pin import AccessPin
 
 
 class UnmanagedCalls(Calls):
@@ -83,14 +84,17 @@ class UnmanagedCalls(Calls):
 
         def convert(work: Work) -> bool:
             row = work.code(self.workspace_id, access_code_id, managed=False, change=True)
+            if row.status == "removing":
+                raise NotChangeableError("the access code is being deleted")
             digits = work.shown_code(row)
-            other = work.claimant(work.device_of(row), digits or "", row.holds_from, row.holds_until, beside=row)
-            if other is not None and not force:
+            device = work.device_of(row)
+            while (other := work.claimant(device, digits or "", row.holds_from, row.holds_until, beside=row)) is not None:
+                if force:
+                    self._make_way(work, other)
+                    continue
                 row.errors = (error("duplicate_code_on_device", work.now),)
                 work.event(row, "access_code.unmanaged.failed_to_convert_to_managed", access_code_errors=row.errors)
                 return False
-            if other is not None:
-                lifecycle.forget(work, work.code(self.workspace_id, other, change=True))
             row.is_managed, row.errors = True, ()
             row.is_external_modification_allowed = is_external_modification_allowed
             work.claim(row)
@@ -104,13 +108,27 @@ class UnmanagedCalls(Calls):
                 f"access code {access_code_id!r} cannot be managed: another of its device has this code; use force=true"
             )
 
+    @staticmethod
+    def _make_way(work: Work, access_code_id: str) -> None:
+        """Another access code of the device, managed or not, gives its digits free."""
+        other = work.session.get(CodeRow, access_code_id, with_for_update=True)
+        assert other is not None  # a foreign key
+        if other.is_managed:
+            lifecycle.forget(work, other)
+        else:
+            work.release(other)
+
     def delete_unmanaged(self, access_code_id: str, *, now: datetime | None = None) -> ActionAttempt:
         """Take an unmanaged code from its lock."""
 
         def remove(work: Work) -> ActionAttempt:
             row = work.code(self.workspace_id, access_code_id, managed=False, change=True)
-            native.need_connection(work.store, work.device_of(row))
-            lifecycle.start_removing(work, row)
+            device = work.device_of(row)
+            native.need_connection(work.store, device)
+            if device.removed_at is None:
+                lifecycle.start_removing(work, row)
+            else:
+                lifecycle.forget(work, row)
             return attempts.succeeded(work, attempts.DELETE, row, {})
 
         attempt = self._write(remove, now)
@@ -121,34 +139,35 @@ class UnmanagedCalls(Calls):
 
     def simulate_unmanaged(self, device_id: str, name: str, code: str, *, now: datetime | None = None) -> UnmanagedAccessCode:
         """Somebody adds a code at the simulated lock of a device."""
-        device = self._read(lambda work: work.device(self.workspace_id, device_id))
-        if device.connection != "simulated":
-            raise CapabilityError(f"device {device_id!r} has no simulated connection")
-        connection = SimulatedConnection(self.store, device_id)
-        native.check_code(code, native.lengths_of(device, connection))
-        reference = connection.add_outside(name, code, now)
-        found = next(there for there in connection.codes(self.store.moment(now)) if there.reference == reference)
+        lengths = self._read(lambda work: self._lengths(work, device_id))
+        native.check_code(code, lengths)
 
         def keep(work: Work) -> UnmanagedAccessCode:
-            return views.unmanaged(work, verification.adopt(work, work.device(self.workspace_id, device_id), found))
+            device = work.device(self.workspace_id, device_id)
+            return views.unmanaged(work, verification.adopt(work, device, add_outside(work, device_id, name, code)))
 
         return self._write(keep, now)
+
+    def _lengths(self, work: Work, device_id: str) -> tuple[int, ...]:
+        device = work.device(self.workspace_id, device_id)
+        if device.connection != "simulated":
+            raise CapabilityError(f"device {device_id!r} has no simulated connection")
+        return native.lengths_of(device, SimulatedConnection(self.store, device_id))
 
     def simulate_keypad_code_entry(self, device_id: str, code: str, *, now: datetime | None = None) -> ActionAttempt:
         """Type a code at the simulated lock of a device, native or offline.
 
         The attempt of an accepted code is a success; ``result`` is ``{"opened": bool, "action": str}``, the action ``unlock`` or what a
         service code did. Of any other it is an error, whose type is the lock's own reason, as ``too_early`` or ``unknown``. What the lock
-        did is taken as reported: a revoke code ends the access code that it is of, and the first use of a code that supersedes others ends
-        those.
+        did is taken as reported: a revoke code ends the access code that it is of, its use one that opens once, and the first use of a code
+        that supersedes others those.
         """
-        device = self._read(lambda work: work.device(self.workspace_id, device_id))
-        if device.connection not in (None, "simulated"):
-            raise CapabilityError(f"device {device_id!r} is reached by {device.connection!r}, so it has no simulated keypad")
-        entry = SimulatedConnection(self.store, device_id).enter(code, now)
 
         def report(work: Work) -> ActionAttempt:
             typed_at = work.device(self.workspace_id, device_id)
+            if typed_at.connection not in (None, "simulated"):
+                raise CapabilityError(f"device {device_id!r} is reached by {typed_at.connection!r}, so it has no simulated keypad")
+            entry = enter(work, device_id, code)
             if entry.action is None:
                 return attempts.failed(work, attempts.KEYPAD, typed_at, entry.reason, WORDS[entry.reason])
             if entry.grant is not None:
@@ -161,16 +180,42 @@ class UnmanagedCalls(Calls):
         wanted = select(CodeRow).where(CodeRow.device_id == device.device_id, CodeRow.is_offline, CodeRow.deleted_at.is_(None))
         product = work.product(device)
         assert product is not None  # it read an offline code
-        revoked = None
+        profile, revoked = product.vendor.profile, None
         if entry.action is Action.REVOKE:
-            _, kind = grant.of(product.vendor.profile)
-            f, k = product.vendor.profile.revocable(kind)
+            _, kind = grant.of(profile)
+            f, k = profile.revocable(kind)
             revoked = Grant(f, k, grant.start, grant.duration, grant.variant)
         for row in work.session.scalars(wanted.with_for_update()):
-            if revoked is not None and offline.is_of(work, row, device, revoked):
-                work.event(row, "access_code.removed_from_device", code=work.shown_code(row))
-                lifecycle.forget(work, row)
-            elif entry.opened and row.status == "set" and offline.is_ended_by(work, row, device, grant):
-                row.status, row.is_scheduled = "unset", False
-                row.errors = (error("replaced_by_newer_access_code", work.now),)
-                work.event(row, "access_code.removed_from_device", code=work.shown_code(row))
+            pin = work.pin(row)
+            if pin is None or row.status == "unset":
+                continue
+            pins = (*work.earlier_pins(row), pin)
+            ends = {one: _end(entry, profile, one, grant, revoked) for one in pins}
+            left = [one for one in pins if ends[one] is None]
+            if ends[pin] is None:
+                if len(left) < len(pins):
+                    work.set_earlier_pins(row, left[:-1])
+            elif left:
+                offline.fall_back(work, row, left)
+            else:
+                _is_over(work, row, ends[pin])
+
+
+def _end(entry: Entry, profile: Profile, pin: AccessPin, grant: Grant, revoked: Grant | None) -> str | None:
+    """What ended a code at the lock; ``None`` for one that opens as before."""
+    if revoked is not None and offline.is_of(pin, profile, revoked):
+        return "revoked"
+    if entry.opened and offline.is_ended_by(pin, profile, grant):
+        return "replaced"
+    return "used" if entry.opened and pin.one_time and offline.is_of(pin, profile, grant) else None
+
+
+def _is_over(work: Work, row: CodeRow, end: str | None) -> None:
+    """The lock has done away with all codes of an offline access code."""
+    work.event(row, "access_code.removed_from_device", code=work.shown_code(row))
+    if end == "revoked" or row.status == "removing":
+        lifecycle.forget(work, row)
+        return
+    row.status, row.is_scheduled = "unset", False
+    if end == "replaced":
+        row.errors = (error("replaced_by_newer_access_code", work.now),)

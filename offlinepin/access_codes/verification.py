@@ -12,7 +12,7 @@ from offlinepin.access_codes.code_errors import error
 from offlinepin.access_codes.code_warnings import warning
 from offlinepin.access_codes.connections import NativeCode, warned
 from offlinepin.access_codes.lifecycle import LEASE, forget, reference_of
-from offlinepin.access_codes.native import connection_of
+from offlinepin.access_codes.native import connection_of, need_connection, plan
 from offlinepin.access_codes.schema import CodeRow, DeviceRow
 from offlinepin.access_codes.work import Work
 
@@ -62,7 +62,12 @@ def look_at(store: Store, device: DeviceRow, now: datetime) -> None:
 def _compare(work: Work, device: DeviceRow, found: dict[str, NativeCode]) -> None:
     rows = work.session.scalars(
         select(CodeRow)
-        .where(CodeRow.device_id == device.device_id, CodeRow.deleted_at.is_(None), CodeRow.is_offline.is_(False))
+        .where(
+            CodeRow.device_id == device.device_id,
+            CodeRow.workspace_id == device.workspace_id,  # what the workspace before has there is as strange as what anybody put there
+            CodeRow.deleted_at.is_(None),
+            CodeRow.is_offline.is_(False),
+        )
         .with_for_update()
     )
     known = {}
@@ -99,12 +104,14 @@ def _judge(work: Work, row: CodeRow, there: NativeCode | None) -> None:
     if there is None:
         work.event(row, "access_code.deleted_external_to_seam")
         row.errors = (error("code_modified_external_to_seam", work.now, "The code was removed at the lock after it was set there."),)
-        row.status = "unset"
+        row.status, row.told_at, row.is_scheduled = "unset", None, False
+        _refill(work, row)
         return
     work.event(row, "access_code.modified_external_to_seam")
     if not row.is_external_modification_allowed:
         row.errors = (error("code_modified_external_to_seam", work.now),)
         row.status = "unknown"
+        _refill(work, row)
         return
     before = work.shown_code(row)
     work.set_code(row, there.code)
@@ -112,8 +119,15 @@ def _judge(work: Work, row: CodeRow, there: NativeCode | None) -> None:
         work.claim(row)
     kept = tuple(w for w in row.warnings if w.warning_code not in (*_OUTSIDE, "external_modification_in_effect"))
     row.warnings = (*kept, warning("code_modified_external_to_seam", work.now), warning("external_modification_in_effect", work.now))
+    work.event(row, "access_code.changed", changed_properties=[{"property": "code", "from": before, "to": there.code}])
     values = {"from": {"code": before}, "to": {"code": there.code}}
     work.event(row, "access_code.code_changed", description="The code was changed at the lock.", **values)
+
+
+def _refill(work: Work, row: CodeRow) -> None:
+    """Put a backup that was changed or removed at the lock there again: nobody knows it yet, and its pool would be short of it for ever."""
+    if row.backup_place is not None:
+        plan(work, row, need_connection(work.store, work.device_of(row)))
 
 
 def adopt(work: Work, device: DeviceRow, code: NativeCode) -> CodeRow:

@@ -8,10 +8,12 @@ from typing import Final
 from sqlalchemy import select
 
 from offlinepin.access_codes.events import Event, event_from_json
+from offlinepin.access_codes.lifecycle import NAMELESS
 from offlinepin.access_codes.models import (
     AccessCode,
     AccessCodeStatus,
     AccessCodeType,
+    Appearance,
     UnmanagedAccessCode,
 )
 from offlinepin.access_codes.offline import oracode_metadata
@@ -71,7 +73,7 @@ def _access_code(work: Work, row: CodeRow, has_backup: bool) -> AccessCode:
         type=_type(row),
         warnings=row.warnings,
         workspace_id=row.workspace_id,
-        appearance=None,
+        appearance=Appearance(name=NAMELESS) if row.name is None and row.told_at is not None else None,
         display_status=_WORDS[row.status],
     )
 

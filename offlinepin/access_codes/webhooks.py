@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
@@ -37,6 +38,8 @@ PAUSES: Final = tuple(
 LEASE: Final = timedelta(seconds=60)
 _TIMEOUT: Final = 15.0
 _BATCH: Final = 500
+_PATIENCE: Final = 30.0
+"""Seconds after which the rest waits for the next call. A call's present is one moment, and receivers refuse a message of long ago."""
 _SECRET: Final = "whsec_"  # noqa: S105 - the prefix of one
 
 Sender = Callable[[str, Mapping[str, str], bytes], int]
@@ -69,9 +72,7 @@ class WebhookCalls(Calls):
 
     def create_webhook(self, url: str, *, event_types: Iterable[str] = (), now: datetime | None = None) -> Webhook:
         """A new endpoint for the events from now on. ``InvalidInputError`` for no http(s) URL, or an unknown event type."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidInputError("url", "an endpoint is an http or https URL")
+        _check_url(url)
         wanted = tuple(dict.fromkeys(event_types))
         for name in wanted:
             if name not in EVENTS:
@@ -139,6 +140,16 @@ class WebhookCalls(Calls):
         return row
 
 
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isascii() and url.isprintable()
+    except ValueError:  # brackets that do not match, a port above 65535
+        is_one = False
+    if not is_one or " " in url:
+        raise InvalidInputError("url", "an endpoint is an http or https URL in ASCII, such as https://example.org/hook")
+
+
 def _view(work: Work, row: EndpointRow) -> Webhook:
     secret = work.store.vault.open(row.secret, f"webhook/{row.endpoint_id}")
     return Webhook(
@@ -198,11 +209,13 @@ def deliver_due(store: Store, now: datetime | None = None, send: Sender = post) 
     while store.write(_fan_out, moment) == _BATCH:
         pass
     wanted = select(DeliveryRow.delivery_id).where(DeliveryRow.due_at <= moment).order_by(DeliveryRow.delivery_id).limit(_BATCH)
-    delivered = 0
+    delivered, began = 0, time.monotonic()
     for delivery_id in store.read(lambda work: list(work.session.scalars(wanted)), moment):
         parcel = store.write(lambda work, ident=delivery_id: _pack(work, ident), moment)  # type: ignore[misc]
         if parcel is not None:
             delivered += _deliver(store, parcel, moment, send)
+        if time.monotonic() - began >= _PATIENCE:
+            break
     return delivered
 
 
@@ -248,7 +261,7 @@ def _deliver(store: Store, parcel: _Parcel, now: datetime, send: Sender) -> bool
     try:
         status = send(parcel.url, parcel.headers, parcel.body)
         problem = None if 200 <= status < 300 else f"it answered {status}"
-    except OSError as cause:
+    except Exception as cause:  # whatever one address brings about, it must not keep the others from getting theirs
         problem = f"no answer: {type(cause).__name__}"
 
     def note(work: Work) -> None:

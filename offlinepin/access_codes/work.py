@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -40,6 +41,7 @@ _CLAIMANT = select(ClaimRow.access_code_id).where(
     ClaimRow.ends > bindparam("starts"),
     ClaimRow.access_code_id != bindparam("beside"),
 )
+_PINS: TypeAdapter[tuple[AccessPin, ...]] = TypeAdapter(tuple[AccessPin, ...])
 _MUTATIONS: TypeAdapter[tuple[PendingMutation, ...]] = TypeAdapter(tuple[PendingMutation, ...])
 
 
@@ -118,6 +120,18 @@ class Work:
         self.set_code(row, pin.code)
         row.starts_at, row.ends_at, row.is_one_time_use = pin.starts_at, pin.ends_at, pin.one_time
         row.holds_from, row.holds_until = pin.starts_at, pin.ends_at
+
+    def earlier_pins(self, row: CodeRow) -> tuple[AccessPin, ...]:
+        """What an offline code permitted before it was changed, and its lock may still open for; oldest first."""
+        if row.earlier_pins is None:
+            return ()
+        pins = _PINS.validate_json(self.store.vault.open(row.earlier_pins, f"earlier/{row.access_code_id}"))
+        return tuple(pin for pin in pins if pin.ends_at is None or pin.ends_at > self.now)
+
+    def set_earlier_pins(self, row: CodeRow, pins: Sequence[AccessPin]) -> None:
+        """Replace them."""
+        text = _PINS.dump_json(tuple(pins))
+        row.earlier_pins = self.store.vault.seal(text, f"earlier/{row.access_code_id}") if pins else None
 
     # --- codes and claims -------------------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
+from offlinepin.server.fields import IN_WORDS
+
 Path: TypeAlias = tuple[str | int, ...]
 
 
@@ -65,6 +67,8 @@ def _problem(found: Mapping[str, Any]) -> tuple[Path, str]:
             return path, "Required"
         case "extra_forbidden":
             return path[:-1], f"Unrecognized key(s) in object: '{path[-1]}'"
+        case "string_pattern_mismatch":
+            return path, IN_WORDS[found["ctx"]["pattern"]]
         case "value_error":
             return path, str(found["ctx"]["error"])
         case _:

@@ -38,8 +38,11 @@ Id = Annotated[str, BeforeValidator(_id), WithJsonSchema({"type": "string", "for
 Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Whole = Annotated[int, BeforeValidator(_whole)]
 _NO_NUL: Final = r"^[^\x00]*$"  # PostgreSQL keeps no text with one
+_CODE: Final = r"^[0-9]{4,12}$"
+IN_WORDS: Final = {_NO_NUL: "Expected a text without the character NUL", _CODE: "Expected 4 to 12 digits"}
+"""What each pattern asks for."""
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=_NO_NUL)]
-Code = Annotated[str, Field(pattern=r"^[0-9]{4,12}$", description="4 to 12 digits")]
+Code = Annotated[str, Field(pattern=_CODE, description="4 to 12 digits")]
 Typed = Annotated[str, Field(min_length=1, max_length=40, description="the keys in the order in which they are pressed")]
 Limit = Annotated[Whole, Field(ge=1, le=1000)]
 CodeLength = Annotated[Whole, Field(ge=4, le=20)]
@@ -73,6 +76,7 @@ class Parameters(BaseModel):
     def arguments(self) -> dict[str, Any]:
         """What was given, under the service's names: an old name stands for its new one."""
         given = {name: getattr(self, name) for name in sorted(self.model_fields_set - self.of_no_effect - self.of_others)}
+        given = {name: value for name, value in given.items() if self.null_counts or value is not None}
         for old in _NEW_NAMES.keys() & given.keys():
             given.setdefault(_NEW_NAMES[old], given.pop(old))
-        return {name: value for name, value in given.items() if self.null_counts or value is not None}
+        return given

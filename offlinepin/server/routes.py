@@ -4,6 +4,7 @@ older SDKs send for all, and the verbs that today's send."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
@@ -43,10 +44,10 @@ class Call(Generic[Asked]):
         if isinstance(self.asked, requests.UpdateMultiple):
             return [code.device_id for code in self.codes.list(common_code_key=self.asked.common_code_key).items]
         assert isinstance(self.asked, requests.OneAccessCode | requests.Delete | requests.Update)
-        try:
-            return [self.codes.get(self.asked.access_code_id).device_id]
-        except AccessCodeNotFoundError:
-            return [self.codes.get_unmanaged(self.asked.access_code_id).device_id]
+        for find in (self.codes.get, self.codes.get_unmanaged):
+            with suppress(AccessCodeNotFoundError):
+                return [find(self.asked.access_code_id).device_id]
+        return []  # the service says what is wrong
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -177,10 +178,7 @@ def _list_locks(call: Call[requests.ListDevices]) -> answers.Answer:
 
 
 def _report_provider_metadata(call: Call[requests.ReportProviderMetadata]) -> answers.Answer:
-    for known in call.asked.devices:
-        call.codes.get_device(known.device_id)
-    for known in call.asked.devices:
-        call.codes.report_provider_metadata(known.device_id, known.time_zone, now=call.now)
+    call.codes.report_time_zones({known.device_id: known.time_zone for known in call.asked.devices}, now=call.now)
     return answers.Ok()
 
 

@@ -85,3 +85,42 @@ def test_a_deleted_access_code_takes_its_backup_along(codes: AccessCodes, connec
     codes.tick(now)
     assert not opens(connected.device_id, backup.code, now)
     assert not opens(connected.device_id, made.code, now)
+
+
+def test_another_backup_can_be_pulled_when_the_first_is_gone(codes: AccessCodes, connected: Device, now: datetime) -> None:
+    made = codes.create(connected.device_id, use_backup_access_code_pool=True, now=now)
+    codes.tick(now)
+    first = codes.pull_backup_access_code(made.access_code_id, now=now).backup_access_code
+    codes.delete(first.access_code_id, sync=True, now=now)
+    pulled = codes.pull_backup_access_code(made.access_code_id, now=now)
+    assert pulled.backup_access_code.code != first.code
+    assert pulled.access_code.pulled_backup_access_code_id == pulled.backup_access_code.access_code_id
+    assert [w.warning_code for w in pulled.access_code.warnings] == ["using_backup_access_code"]
+
+
+def test_backups_that_somebody_changed_or_removed_at_the_lock_go_there_again(codes: AccessCodes, connected: Device, now: datetime) -> None:
+    made = codes.create(connected.device_id, use_backup_access_code_pool=True, now=now)
+    codes.tick(now)
+    lock = codes.simulator(connected.device_id)
+    first, *others = [there for there in lock.codes(now) if there.reference != made.access_code_id]
+    lock.modify_outside(first.reference, "0815", now)
+    for other in others:
+        lock.erase_outside(other.reference, now)
+    before = {first.code, *(other.code for other in others)}
+    codes.tick(now + _HOUR)
+    codes.tick(now + _HOUR)
+    assert {there.code for there in lock.codes(now) if there.reference != made.access_code_id} == before
+    assert codes.pull_backup_access_code(made.access_code_id, now=now + _HOUR).backup_access_code.code in before
+
+
+def test_a_backup_does_not_open_before_the_start_of_the_code_that_it_stands_in_for(
+    codes: AccessCodes, connected: Device, opens: Opens, now: datetime
+) -> None:
+    codes.simulator(connected.device_id).configure(schedules=False, now=now)
+    starts_at, ends_at = now + 5 * _HOUR, now + 9 * _HOUR
+    made = codes.create(connected.device_id, use_backup_access_code_pool=True, starts_at=starts_at, ends_at=ends_at, now=now)
+    codes.tick(now)
+    backup = codes.pull_backup_access_code(made.access_code_id, now=now).backup_access_code
+    for moment, expected in ((now, False), (now + 4 * _HOUR, False), (starts_at, True), (ends_at, False)):
+        codes.tick(moment)
+        assert opens(connected.device_id, backup.code, moment) == expected

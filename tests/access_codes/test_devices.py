@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from offlinepin.access_codes import AccessCodes, Device, Fault, Store
 from offlinepin.access_codes.capabilities import duration, time_frame_options
 from offlinepin.access_codes.daylight import widened
-from offlinepin.access_codes.errors import CapabilityError, DeviceNotFoundError, InvalidInputError
+from offlinepin.access_codes.errors import AccessCodeNotFoundError, CapabilityError, DeviceNotFoundError, InvalidInputError
+from offlinepin.access_codes.work import Work
 from offlinepin.engine.profile import Profile
 from offlinepin.engine.token import DeviceToken
 from offlinepin.errors import UnknownTimeZoneError, VendorError
@@ -285,3 +286,96 @@ def test_a_lock_that_is_set_up_for_a_zone_keeps_it(codes: AccessCodes, now: date
         codes.report_provider_metadata(door.device_id, "Europe/Rome", now=now)
     with pytest.raises(InvalidInputError, match="set up for Europe/Paris"):
         codes.register_device("Room", "oracode", options={"levels": [level]}, time_zone="Europe/Rome", now=now)
+
+
+def test_an_hour_of_safety_that_is_taken_back_is_taken_back_from_codes_on_their_way_too(codes: AccessCodes) -> None:
+    now, starts_at, ends_at = (datetime(2026, 10, day, 10, tzinfo=UTC) for day in (20, 24, 26))  # the clocks go back on the 25th
+    device = codes.register_device("Shed", None, connection="simulated", plausible_time_zones=["Europe/Berlin"], now=now)
+    lock = codes.simulator(device.device_id)
+    lock.configure(schedules=False, now=now)
+    made = [codes.create(device.device_id, starts_at=starts_at, ends_at=ends_at, now=now) for _ in range(2)]
+    half = starts_at - _HOUR / 2
+    codes.report_provider_metadata(device.device_id, "Europe/Berlin", now=now)
+    codes.tick(half)
+    assert lock.codes(half) == ()
+    codes.tick(starts_at)
+    assert {there.reference for there in lock.codes(starts_at)} == {one.access_code_id for one in made}
+
+
+def test_a_zone_that_is_reported_within_the_hour_of_safety_takes_the_code_from_the_lock_until_its_start(codes: AccessCodes) -> None:
+    now, starts_at, ends_at = (datetime(2026, 10, day, 10, tzinfo=UTC) for day in (20, 24, 26))
+    device = codes.register_device("Shed", None, connection="simulated", plausible_time_zones=["Europe/Berlin"], now=now)
+    lock = codes.simulator(device.device_id)
+    lock.configure(schedules=False, now=now)
+    codes.create(device.device_id, starts_at=starts_at, ends_at=ends_at, now=now)
+    half = starts_at - _HOUR / 2
+    codes.tick(half)
+    assert len(lock.codes(half)) == 1
+    codes.report_provider_metadata(device.device_id, "Europe/Berlin", now=half)
+    codes.tick(half)
+    assert lock.codes(half) == ()
+    codes.tick(starts_at)
+    assert len(lock.codes(starts_at)) == 1
+
+
+def test_zones_of_several_devices_are_told_all_or_none(codes: AccessCodes, now: datetime) -> None:
+    one, other = (codes.register_device(name, None, connection="simulated", now=now).device_id for name in ("a", "b"))
+    for wrong in ({one: "Europe/Berlin", other: "Mars/Phobos"}, {one: "Europe/Berlin", "nobody": "Europe/Berlin"}):
+        with pytest.raises((UnknownTimeZoneError, DeviceNotFoundError)):
+            codes.report_time_zones(wrong, now=now)
+        assert codes.get_device(one).location.time_zone is None
+    codes.report_time_zones({one: "Europe/Berlin", other: "UTC"}, now=now)
+    assert [codes.get_device(ident).location.time_zone for ident in (one, other)] == ["Europe/Berlin", "UTC"]
+
+
+def test_a_removed_device_s_codes_wait_for_nothing(codes: AccessCodes, connected: Device, now: datetime) -> None:
+    begun, deleted = (codes.create(connected.device_id, now=now) for _ in range(2))
+    codes.delete(deleted.access_code_id, now=now)
+    codes.remove_device(connected.device_id, now=now)
+    shown = codes.get(begun.access_code_id)
+    assert (shown.status, shown.pending_mutations) == ("unknown", ())
+    with pytest.raises(AccessCodeNotFoundError):
+        codes.get(deleted.access_code_id)
+
+
+@given(zones=st.lists(st.sampled_from(["Europe/Berlin", "America/New_York", "Pacific/Chatham", "UTC", "Africa/Casablanca"]), max_size=2))
+def test_a_time_frame_without_a_near_end_is_as_one_of_eighty_years(zones: list[str]) -> None:
+    start = datetime(2026, 7, 1, tzinfo=UTC)
+    far, near = (widened(zones, start, datetime(year, 7, 1, tzinfo=UTC)) for year in (9990, 2106))
+    assert (far.starts_at, far.is_widened) == (near.starts_at, near.is_widened)
+    assert (far.ends_at == datetime(9990, 7, 1, tzinfo=UTC)) == (near.ends_at == datetime(2106, 7, 1, tzinfo=UTC))
+
+
+def test_a_code_that_was_made_while_its_device_was_removed_goes_nowhere(
+    codes: AccessCodes, store: Store, connected: Device, now: datetime
+) -> None:
+    """Over PostgreSQL neither waits for the other, so that the code can be kept after the device went."""
+    made, deleted = (codes.create(connected.device_id, now=now) for _ in range(2))
+    codes.delete(deleted.access_code_id, now=now)
+    lock = codes.simulator(connected.device_id)
+
+    def remove(work: Work) -> None:
+        work.device(codes.workspace_id, connected.device_id, change=True).removed_at = now
+
+    store.write(remove, now)
+    codes.tick(now)
+    assert lock.codes(now) == ()
+    shown = codes.get(made.access_code_id)
+    assert (shown.status, [problem.error_code for problem in shown.errors]) == ("unknown", ["device_removed"])
+    with pytest.raises(AccessCodeNotFoundError):
+        codes.get(deleted.access_code_id)
+
+
+def test_a_code_that_was_made_while_its_device_went_to_another_workspace_goes_nowhere(
+    codes: AccessCodes, store: Store, connected: Device, now: datetime
+) -> None:
+    made = codes.create(connected.device_id, now=now)
+    other = store.create_workspace("other", now=now)
+
+    def transfer(work: Work) -> None:
+        work.device(codes.workspace_id, connected.device_id, change=True).workspace_id = other
+
+    store.write(transfer, now)
+    codes.tick(now)
+    assert codes.get(made.access_code_id).status == "unknown"
+    assert AccessCodes(store, other).simulator(connected.device_id).codes(now) == ()

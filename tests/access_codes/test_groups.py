@@ -265,3 +265,40 @@ def test_a_device_that_goes_to_another_workspace_leaves_its_codes_readable(
             codes.update(made.access_code_id, now=now, **change)
     codes.tick(now + timedelta(hours=1))
     assert other.simulator(connected.device_id).codes(now) == before
+
+
+@pytest.mark.parametrize("schedules", [True, False])
+def test_what_is_on_a_device_that_went_to_another_workspace_goes_from_it_at_its_end(
+    codes: AccessCodes, store: Store, connected: Device, now: datetime, schedules: bool
+) -> None:
+    other = AccessCodes(store, store.create_workspace("other", now=now))
+    lock = codes.simulator(connected.device_id)
+    lock.configure(schedules=schedules, now=now)
+    end = now + timedelta(hours=3)
+    made = codes.create(connected.device_id, starts_at=now, ends_at=end, sync=True, now=now)
+    changed = codes.create(connected.device_id, starts_at=now, ends_at=end, sync=True, now=now)
+    codes.update(changed.access_code_id, name="Bob", now=now)
+    codes.transfer_device(connected.device_id, other.workspace_id, now=now)
+    codes.tick(now + timedelta(hours=1))
+    assert len(other.list_unmanaged(connected.device_id).items) == 2  # its new owner sees what is there
+    codes.tick(end)
+    codes.tick(end + timedelta(hours=1))
+    assert lock.codes(end) == ()
+    assert other.list_unmanaged(connected.device_id).items == ()
+    for gone in (made, changed):
+        with pytest.raises(AccessCodeNotFoundError):
+            codes.get(gone.access_code_id)
+
+
+def test_what_was_on_its_way_to_a_device_that_went_to_another_workspace_settles(
+    codes: AccessCodes, store: Store, connected: Device, now: datetime
+) -> None:
+    other = AccessCodes(store, store.create_workspace("other", now=now))
+    begun = codes.create(connected.device_id, now=now)
+    waiting = codes.create(connected.device_id, starts_at=now + timedelta(days=9), ends_at=now + timedelta(days=10), now=now)
+    codes.transfer_device(connected.device_id, other.workspace_id, now=now)
+    codes.tick(now + timedelta(days=9))
+    assert other.simulator(connected.device_id).codes(now) == ()
+    for made, status in ((begun, "unknown"), (waiting, "unset")):
+        shown = codes.get(made.access_code_id)
+        assert (shown.status, shown.pending_mutations) == (status, ())

@@ -512,7 +512,7 @@ def test_a_change_at_the_lock_is_taken_over_where_that_is_allowed(codes: AccessC
     found = codes.get(made.access_code_id)
     assert (found.code, found.status) == ("9990", "set")
     assert _warnings(found) == ["code_modified_external_to_seam", "external_modification_in_effect"]
-    assert {"modified_external_to_seam", "code_changed"} <= set(_events(codes, made))
+    assert {"modified_external_to_seam", "changed", "code_changed"} <= set(_events(codes, made))
     assert codes.get(device_id=connected.device_id, code="9990").access_code_id == made.access_code_id
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from offlinepin.access_codes import AccessCodes, Device
+from offlinepin.access_codes import AccessCodes, Device, Store
 from offlinepin.access_codes.errors import AccessCodeNotFoundError, CapabilityError, InvalidInputError, NotChangeableError
 from offlinepin.engine.token import DeviceToken
 from offlinepin.errors import (
@@ -25,6 +26,7 @@ from offlinepin.errors import (
     StayError,
     TimeZoneRequiredError,
 )
+from offlinepin.keys import MasterKey
 
 Opens = Callable[[str, str | None, datetime], bool]
 _HOUR = timedelta(hours=1)
@@ -464,3 +466,137 @@ def test_an_endless_code_that_nothing_revokes_cannot_be_removed(codes: AccessCod
     assert "no revoke codes" in codes.explain(made.access_code_id).reasons[0]
     codes.tick(now + 9999 * _HOUR)
     assert codes.get(made.access_code_id).status == "removing"
+
+
+def test_an_offline_code_never_has_the_digits_of_a_native_one(
+    codes: AccessCodes, keys: MasterKey, tmp_path: Path, opens: Opens, now: datetime
+) -> None:
+    device = codes.register_device("door", "igloo", connection="simulated", now=now)
+    codes.report_device_constraints(device.device_id, supported_code_lengths=[9], now=now)
+    ends_at = now + 4 * _HOUR
+    with closing(Store.open(tmp_path / "twin.db", keys)) as store:  # tells what would come
+        twin = AccessCodes(store, store.create_workspace("twin", now=now))
+        twin.register_device("door", "igloo", device_id=device.device_id, now=now)
+        coming = twin.create(device.device_id, is_offline_access_code=True, starts_at=now, ends_at=ends_at, now=now).code
+    codes.create(device.device_id, code=coming, now=now)
+    made = codes.create(device.device_id, is_offline_access_code=True, starts_at=now, ends_at=ends_at, now=now)
+    assert made.code != coming
+    assert opens(device.device_id, made.code, now)
+
+
+def _told(codes: AccessCodes, access_code_id: str) -> list[str]:
+    return [event.event_type.removeprefix("access_code.") for event in reversed(codes.get_timeline(access_code_id))]
+
+
+@pytest.mark.parametrize("end", ["expired", "deleted"])
+def test_a_code_that_opened_its_once_is_no_more_set_and_goes_without_another_word(
+    codes: AccessCodes, igloo: Device, opens: Opens, now: datetime, end: str
+) -> None:
+    once = codes.create(igloo.device_id, is_offline_access_code=True, is_one_time_use=True, starts_at=now, now=now)
+    assert once.ends_at is not None
+    assert opens(igloo.device_id, once.code, now)
+    used = codes.get(once.access_code_id)
+    assert (used.status, used.is_scheduled_on_device, used.errors) == ("unset", False, ())
+    if end == "deleted":
+        codes.delete(once.access_code_id, now=now)
+    else:
+        codes.tick(once.ends_at)
+    assert _told(codes, once.access_code_id) == ["created", "scheduled_on_device", "set_on_device", "removed_from_device", "deleted"]
+
+
+def test_a_deleted_code_that_the_lock_has_done_away_with_is_gone(codes: AccessCodes, igloo: Device, opens: Opens, now: datetime) -> None:
+    once = codes.create(igloo.device_id, is_offline_access_code=True, is_one_time_use=True, starts_at=now, now=now)
+    codes.delete(once.access_code_id, now=now)
+    assert codes.get(once.access_code_id).status == "removing"
+    assert opens(igloo.device_id, once.code, now)  # its revoke code was not typed
+    with pytest.raises(AccessCodeNotFoundError):
+        codes.get(once.access_code_id)
+
+
+def test_a_replaced_code_is_removed_once(codes: AccessCodes, oracode: Device, opens: Opens, now: datetime) -> None:
+    one, other = (
+        codes.create(
+            oracode.device_id,
+            is_offline_access_code=True,
+            starts_at=BERLIN_CHECK_IN + timedelta(days=day),
+            ends_at=BERLIN_CHECK_OUT + timedelta(days=day),
+            now=now,
+        )
+        for day in range(2)
+    )
+    assert opens(oracode.device_id, other.code, BERLIN_CHECK_IN + timedelta(days=1))
+    codes.tick(BERLIN_CHECK_OUT)
+    assert _told(codes, one.access_code_id).count("removed_from_device") == 1
+
+
+@pytest.mark.parametrize("first_used", [True, False])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_code_that_was_changed_and_deleted_opens_in_no_form_once_all_revoke_codes_are_typed(
+    codes: AccessCodes, oracode: Device, opens: Opens, now: datetime, first_used: bool, order: int
+) -> None:
+    made = codes.create(oracode.device_id, is_offline_access_code=True, starts_at=BERLIN_CHECK_IN, ends_at=BERLIN_CHECK_OUT, now=now)
+    if first_used:
+        assert opens(oracode.device_id, made.code, BERLIN_CHECK_IN)
+    codes.update(made.access_code_id, ends_at=BERLIN_CHECK_OUT + timedelta(days=1), now=BERLIN_CHECK_IN)
+    later = codes.get(made.access_code_id)
+    result = codes.delete(made.access_code_id, now=BERLIN_CHECK_IN).result
+    assert result is not None
+    for revoke in [result["revoke_code"], *result["earlier_revoke_codes"]][::order]:
+        assert codes.get(made.access_code_id).status == "removing"
+        codes.simulate_keypad_code_entry(oracode.device_id, revoke["code"], now=BERLIN_CHECK_IN + _HOUR)
+    with pytest.raises(AccessCodeNotFoundError):
+        codes.get(made.access_code_id)
+    for code in (made.code, later.code):
+        assert not opens(oracode.device_id, code, BERLIN_CHECK_IN + 2 * _HOUR)
+
+
+def test_a_changed_code_whose_use_ended_the_one_before_needs_one_revoke_code(
+    codes: AccessCodes, oracode: Device, opens: Opens, now: datetime
+) -> None:
+    made = codes.create(oracode.device_id, is_offline_access_code=True, starts_at=BERLIN_CHECK_IN, ends_at=BERLIN_CHECK_OUT, now=now)
+    codes.update(made.access_code_id, ends_at=BERLIN_CHECK_OUT + timedelta(days=1), now=BERLIN_CHECK_IN)
+    assert opens(oracode.device_id, codes.get(made.access_code_id).code, BERLIN_CHECK_IN)
+    result = codes.delete(made.access_code_id, now=BERLIN_CHECK_IN).result
+    assert result is not None
+    assert "earlier_revoke_codes" not in result
+
+
+def test_a_stay_that_was_shortened_is_not_over_while_its_first_code_opens(
+    codes: AccessCodes, oracode: Device, opens: Opens, now: datetime
+) -> None:
+    made = codes.create(oracode.device_id, is_offline_access_code=True, starts_at=BERLIN_CHECK_IN, ends_at=BERLIN_CHECK_OUT, now=now)
+    early = BERLIN_CHECK_OUT - timedelta(days=1)
+    codes.update(made.access_code_id, ends_at=early, now=BERLIN_CHECK_IN)
+    codes.tick(early)
+    shown = codes.get(made.access_code_id)
+    assert (shown.status, shown.code, shown.ends_at) == ("removing", made.code, BERLIN_CHECK_OUT)
+    assert [w.warning_code for w in shown.warnings] == ["delay_in_removing_from_device"]
+    assert "had before a change" in codes.explain(made.access_code_id).reasons[0]
+    assert opens(oracode.device_id, made.code, early)
+    codes.tick(BERLIN_CHECK_OUT)
+    with pytest.raises(AccessCodeNotFoundError):
+        codes.get(made.access_code_id)
+    assert _told(codes, made.access_code_id)[-3:] == ["delay_in_removing_from_device", "removed_from_device", "deleted"]
+
+
+def test_a_code_that_is_deleted_at_its_end_still_tells_of_the_code_before_it(codes: AccessCodes, oracode: Device, now: datetime) -> None:
+    made = codes.create(oracode.device_id, is_offline_access_code=True, starts_at=BERLIN_CHECK_IN, ends_at=BERLIN_CHECK_OUT, now=now)
+    early = BERLIN_CHECK_OUT - timedelta(days=1)
+    codes.update(made.access_code_id, ends_at=early, now=BERLIN_CHECK_IN)
+    result = codes.delete(made.access_code_id, now=early).result
+    assert result is not None
+    assert len(result["earlier_revoke_codes"]) == 1
+    assert codes.get(made.access_code_id).status == "removing"
+
+
+def test_a_guest_who_came_early_and_goes_on_with_the_first_code_keeps_the_stay(
+    codes: AccessCodes, oracode: Device, opens: Opens, now: datetime
+) -> None:
+    made = codes.create(oracode.device_id, is_offline_access_code=True, starts_at=BERLIN_CHECK_IN, ends_at=BERLIN_CHECK_OUT, now=now)
+    codes.update(made.access_code_id, starts_at=BERLIN_CHECK_IN - timedelta(days=1), now=now)
+    early = codes.get(made.access_code_id)
+    assert opens(oracode.device_id, early.code, BERLIN_CHECK_IN - timedelta(days=1))
+    assert opens(oracode.device_id, made.code, BERLIN_CHECK_IN + _HOUR)
+    assert not opens(oracode.device_id, early.code, BERLIN_CHECK_IN + _HOUR)
+    shown = codes.get(made.access_code_id)
+    assert (shown.status, shown.code, shown.errors) == ("set", made.code, ())

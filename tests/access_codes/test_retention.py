@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from offlinepin.access_codes import AccessCodes, Device, Retention, Store, retention
-from offlinepin.access_codes.errors import InvalidInputError, RequestConflictError
+from offlinepin.access_codes.errors import AccessCodeNotFoundError, InvalidInputError, RequestConflictError
+from offlinepin.access_codes.schema import CodeRow
 from offlinepin.keys import MasterKey
 
 _DAY = timedelta(days=1)
@@ -117,3 +119,44 @@ def test_a_store_keeps_as_long_as_it_was_told_and_drops_in_small_steps(
 def test_nothing_is_kept_for_no_time(name: str) -> None:
     with pytest.raises(InvalidInputError, match=name):
         Retention(**{name: timedelta()})
+
+
+def test_a_deleted_access_code_goes_when_nothing_shows_it_any_more(where: str, keys: MasterKey, now: datetime) -> None:
+    store = Store.open(where, keys, keep=Retention(events=2 * _DAY, attempts=3 * _DAY))
+    codes = AccessCodes(store, store.create_workspace("house", now=now))
+    door = codes.register_device("Door", None, connection="simulated", now=now).device_id
+    gone, kept = (codes.create(door, use_backup_access_code_pool=True, now=now).access_code_id for _ in range(2))
+    codes.tick(now)
+    codes.pull_backup_access_code(gone, now=now)
+    codes.delete(gone, now=now)
+    codes.tick(now)
+
+    def rows() -> set[str]:
+        return set(store.read(lambda work: work.session.scalars(select(CodeRow.access_code_id)).all()))
+
+    before = rows()
+    _purged(store, now + 3 * _DAY)
+    assert rows() == before
+    (attempt,) = [one for one in codes.list_action_attempts().items if (one.result or {}).get("access_code") == codes.get(kept)]
+    assert attempt.action_type == "CREATE_ACCESS_CODE"
+    _purged(store, now + 3 * _DAY + timedelta(seconds=1))
+    assert len(before - rows()) == 2  # and its backup
+    assert kept in rows()
+    store.close()
+
+
+def test_a_deleted_access_code_stays_while_a_webhook_waits_for_its_events(
+    codes: AccessCodes, store: Store, connected: Device, now: datetime
+) -> None:
+    codes.create_webhook("https://example.org/hook", now=now)
+    made = codes.create(connected.device_id, sync=True, now=now)
+    codes.delete(made.access_code_id, sync=True, now=now)
+    later = now + 91 * _DAY
+    _purged(store, later)
+    assert len(codes.get_timeline(made.access_code_id)) == 4
+    codes.deliver_webhooks(later, lambda *_: 200)
+    _purged(store, later)
+    _purged(store, later)
+    with pytest.raises(AccessCodeNotFoundError):
+        codes.get_timeline(made.access_code_id)
+    assert store.read(lambda work: work.session.scalars(select(CodeRow)).all()) == []

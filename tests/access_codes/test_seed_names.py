@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from offlinepin.access_codes.code_errors import error
+from offlinepin.access_codes.code_warnings import warning
+from offlinepin.access_codes.events import EVENTS
 
 _HERE = Path(__file__).parent
 _PAGE = _HERE.parent.parent / "docs" / "access-codes.md"
@@ -45,3 +51,11 @@ def test_every_name_has_a_test_that_exists_and_says_it_or_goes_through_all_of_th
             assert re.search(rf"\b{word}\b", text) or through_all, (name, test)
         else:
             assert re.search(rf"\b{word}\b", text), (name, test)
+
+
+def test_every_problem_and_event_says_what_the_description_says() -> None:
+    said = json.loads((_HERE / "seed-messages.json").read_text())
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    assert {name: error(name, now).message for name in said["errors"]} == said["errors"]
+    assert {name: warning(name, now).message for name in said["warnings"]} == said["warnings"]
+    assert {name: EVENTS[name].__doc__ for name in said["events"]} == said["events"]

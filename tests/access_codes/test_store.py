@@ -353,3 +353,26 @@ def test_a_store_of_an_earlier_version_is_brought_up_to_date_once(where: str) ->
             opened.read(lambda work: work.session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()) == schema.VERSION
         )
         opened.close()
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date_with_all_that_is_in_it(
+    codes: AccessCodes, store: Store, where: str, connected: Device, now: datetime
+) -> None:
+    made = codes.create(connected.device_id, now=now)
+
+    def undo(work: Work) -> None:
+        for statement in (
+            "DROP INDEX ix_access_codes_deleted_at",
+            "ALTER TABLE access_codes DROP COLUMN leased_until",
+            "ALTER TABLE access_codes DROP COLUMN earlier_pins",
+            "UPDATE alembic_version SET version_num = '0001'",
+        ):
+            work.session.execute(text(statement))
+
+    store.write(undo, now)
+    store.close()
+    again = Store.open(where, _KEYS)
+    newer = AccessCodes(again, codes.workspace_id)
+    newer.tick(now)
+    assert (newer.get(made.access_code_id).code, newer.get(made.access_code_id).status) == (made.code, "set")
+    again.close()

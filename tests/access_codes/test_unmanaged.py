@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from offlinepin.access_codes import AccessCodes, Device
+from offlinepin.access_codes import AccessCodes, Device, attempts
 from offlinepin.access_codes.errors import AccessCodeNotFoundError, CapabilityError, CodeLengthError, InvalidInputError, NotChangeableError
 from offlinepin.access_codes.models import ActionError
 from offlinepin.access_codes.simulated import WORDS
@@ -124,3 +124,79 @@ def test_the_keypad_says_what_a_service_code_did(codes: AccessCodes, igloo: Devi
     assert revoke is not None
     attempt = codes.simulate_keypad_code_entry(igloo.device_id, revoke["revoke_code"]["code"], now=now)
     assert (attempt.status, attempt.result, attempt.error) == ("success", {"opened": False, "action": "revoke"}, None)
+
+
+def test_a_managed_code_may_push_aside_every_other_with_its_digits(codes: AccessCodes, connected: Device, now: datetime) -> None:
+    day = timedelta(days=1)
+    others = [codes.create(connected.device_id, code="4711", starts_at=now + n * day, ends_at=now + (n + 1) * day, now=now) for n in (1, 3)]
+    found, twin = (codes.simulate_unmanaged(connected.device_id, name, "4711", now=now) for name in ("Owner", "Cleaner"))
+    with pytest.raises(NotChangeableError):
+        codes.convert_to_managed(found.access_code_id, now=now)
+    codes.convert_to_managed(found.access_code_id, force=True, now=now)
+    assert codes.get(found.access_code_id).is_managed
+    for other in others:
+        with pytest.raises(AccessCodeNotFoundError):
+            codes.get(other.access_code_id)
+    codes.convert_to_managed(twin.access_code_id, force=True, now=now)
+    assert codes.get(twin.access_code_id).is_managed
+
+
+def test_a_code_that_makes_way_for_another_unmanaged_one_stays_on_its_lock(codes: AccessCodes, connected: Device, now: datetime) -> None:
+    first, second = (codes.simulate_unmanaged(connected.device_id, name, "4711", now=now) for name in ("Owner", "Cleaner"))
+    codes.convert_to_managed(second.access_code_id, force=True, now=now)
+    codes.look_at(connected.device_id, now=now + _HOUR)
+    assert codes.list_unmanaged(connected.device_id).items == (codes.get_unmanaged(first.access_code_id),)
+
+
+def test_codes_of_one_name_are_kept_apart(codes: AccessCodes, connected: Device, now: datetime) -> None:
+    first, second = (codes.simulate_unmanaged(connected.device_id, name, code, now=now) for name, code in (("a", "1111"), ("b", "2222")))
+    codes.delete_unmanaged(first.access_code_id, now=now)
+    third = codes.simulate_unmanaged(connected.device_id, "b", "3333", now=now)
+    assert third.code == "3333"
+    codes.delete_unmanaged(third.access_code_id, now=now)
+    assert [there.code for there in codes.simulator(connected.device_id).codes(now)] == [second.code]
+
+
+def test_who_stands_at_an_unreachable_lock_can_add_a_code_there(codes: AccessCodes, connected: Device, opens: Opens, now: datetime) -> None:
+    codes.simulator(connected.device_id).set_fault("offline", now)
+    codes.simulate_unmanaged(connected.device_id, "Owner", "2580", now=now)
+    assert opens(connected.device_id, "2580", now)
+
+
+def test_an_unmanaged_code_of_a_removed_device_is_deleted_without_its_lock(codes: AccessCodes, connected: Device, now: datetime) -> None:
+    found = codes.simulate_unmanaged(connected.device_id, "Owner", "2580", now=now)
+    lock = codes.simulator(connected.device_id)
+    codes.remove_device(connected.device_id, now=now)
+    codes.delete_unmanaged(found.access_code_id, now=now)
+    with pytest.raises(AccessCodeNotFoundError):
+        codes.get_unmanaged(found.access_code_id)
+    assert len(lock.codes(now)) == 1
+
+
+def test_a_code_that_is_being_deleted_is_not_managed_any_more(codes: AccessCodes, connected: Device, now: datetime) -> None:
+    found = codes.simulate_unmanaged(connected.device_id, "Owner", "2580", now=now)
+    codes.simulator(connected.device_id).set_fault("offline", now)
+    codes.delete_unmanaged(found.access_code_id, now=now)
+    with pytest.raises(NotChangeableError):
+        codes.convert_to_managed(found.access_code_id, now=now)
+
+
+def test_what_a_lock_did_and_what_is_told_of_it_are_kept_together(
+    codes: AccessCodes, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between the two would leave a lock that opened and an access code that nobody knows to be over."""
+    device = codes.register_device("Front door", "igloo", connection="simulated", now=now)
+    made = codes.create(device.device_id, is_offline_access_code=True, starts_at=now, ends_at=now + 2 * _HOUR, now=now)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    lock = codes.simulator(device.device_id)
+    before = lock._read()
+    with monkeypatch.context() as patched:
+        patched.setattr(attempts, "succeeded", killed)
+        with pytest.raises(KeyboardInterrupt):
+            codes.simulate_keypad_code_entry(device.device_id, made.code or "", now=now + _HOUR)
+    assert lock._read() == before
+    codes.simulate_keypad_code_entry(device.device_id, made.code or "", now=now + _HOUR)
+    assert lock._read() != before

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from offlinepin.access_codes import AccessCodes, Device, Store
+from offlinepin.access_codes import AccessCodes, Device, Store, webhooks
 from offlinepin.access_codes.errors import InvalidInputError, WebhookNotFoundError
-from offlinepin.access_codes.webhooks import LEASE, PAUSES, sign
+from offlinepin.access_codes.webhooks import LEASE, PAUSES, post, sign
 
 _HOUR = timedelta(hours=1)
 
@@ -211,3 +211,39 @@ def test_an_endpoint_that_nobody_answers_at_is_tried_again(codes: AccessCodes, i
     codes.create(igloo.device_id, is_offline_access_code=True, now=now)
     assert codes.deliver_webhooks(now) == 0
     assert (codes.list_deliveries(hook.webhook_id)[0].problem or "").startswith("no answer")
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://a", "a.org", "http://", "http://[::1", "http://a:99999/", "http://a:0/", "http://a b/", "http://a/ü", "http://a/\n"]
+)
+def test_what_cannot_be_posted_to_is_no_endpoint(codes: AccessCodes, now: datetime, url: str) -> None:
+    with pytest.raises(InvalidInputError, match="url: an endpoint is"):
+        codes.create_webhook(url, now=now)
+
+
+def test_an_address_that_nothing_can_be_sent_to_keeps_no_other_from_its_events(
+    codes: AccessCodes, igloo: Device, receiver: _Receiver, now: datetime
+) -> None:
+    nowhere = codes.create_webhook("http://no..where/", now=now)  # a name that cannot be looked up: UnicodeError
+    codes.create_webhook("https://example.org/hook", now=now)
+    codes.create(igloo.device_id, is_offline_access_code=True, now=now)
+
+    def send(url: str, headers: Mapping[str, str], body: bytes) -> int:
+        return post(url, headers, body) if "no..where" in url else receiver(url, headers, body)
+
+    assert codes.deliver_webhooks(now, send) == 3
+    assert receiver.types() == ["created", "scheduled_on_device", "set_on_device"]
+    assert {delivery.attempts for delivery in codes.list_deliveries(nowhere.webhook_id)} == {1}
+
+
+def test_a_call_that_took_long_leaves_the_rest_to_the_next(
+    codes: AccessCodes, igloo: Device, receiver: _Receiver, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "_PATIENCE", 0.0)
+    codes.create_webhook("https://example.org/hook", now=now)
+    codes.create(igloo.device_id, is_offline_access_code=True, now=now)
+    for number in range(3):
+        moment = now + number * _HOUR
+        assert codes.deliver_webhooks(moment, receiver) == 1
+        assert receiver.got[-1][1]["webhook-timestamp"] == str(int(moment.timestamp()))
+    assert receiver.types() == ["created", "scheduled_on_device", "set_on_device"]

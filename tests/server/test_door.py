@@ -367,3 +367,41 @@ def test_what_is_due_happens_by_itself(serve: Any) -> None:
     else:
         pytest.fail("the code was never set")
     assert 'offlinepin_work_total{kind="steps"} 0.0' not in httpx.get(f"{served.endpoint}/metrics").text
+
+
+# --- what a refusal says, and what it leaves ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["update", "delete", "pull_backup_access_code"])
+def test_an_unknown_access_code_is_called_one(http: httpx.Client, path: str) -> None:
+    ident = str(uuid4())
+    answer = http.post(f"/access_codes/{path}", json={"access_code_id": ident})
+    assert (answer.status_code, error(answer)["message"]) == (404, f"there is no access code '{ident}' in this workspace")
+
+
+def test_null_is_as_good_as_nothing_beside_an_old_name(http: httpx.Client, served: Any) -> None:
+    igloo = served.codes.register_device("Front door", "igloo", now=served.clock()).device_id
+    asked = {"device_id": igloo, "use_offline_access_code": True, "is_offline_access_code": None}
+    assert http.post("/access_codes/create", json=asked).json()["access_code"]["is_offline_access_code"] is True
+
+
+def test_zones_are_reported_for_all_devices_or_for_none(http: httpx.Client, served: Any, device_id: str) -> None:
+    other = served.codes.register_device("Back door", None, connection="simulated", now=served.clock()).device_id
+    zones = [{"device_id": device_id, "time_zone": "Europe/Berlin"}, {"device_id": other, "time_zone": "Mars/Phobos"}]
+    answer = http.post("/devices/report_provider_metadata", json={"devices": zones})
+    assert answer.status_code == 400
+    assert served.codes.get_device(device_id).location.time_zone is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"code": "12"}, "code: Expected 4 to 12 digits"),
+        ({"code": "1234\n"}, "code: Expected 4 to 12 digits"),
+        ({"name": "a\0b"}, "name: Expected a text without the character NUL"),
+        ({"common_code_key": "\0"}, "common_code_key: Expected a text without the character NUL"),
+    ],
+)
+def test_a_refusal_says_in_words_what_would_be_right(http: httpx.Client, device_id: str, wrong: dict[str, str], words: str) -> None:
+    answer = http.post("/access_codes/create", json={"device_id": device_id, **wrong})
+    assert (answer.status_code, error(answer)["message"]) == (400, words)
