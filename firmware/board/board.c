@@ -138,7 +138,8 @@ uint32_t board_open(const uint8_t *token, const char *text, uint32_t window, uin
     }
     const uint64_t payload = opin_open(&opin_product, token, &claim, window);
     const bool is_one = opin_decode(&opin_product, claim.family, window, payload, &grant);
-    const uint32_t words[BOARD_READING] = {claim.family, (uint32_t)(payload >> 32), (uint32_t)payload, grant.kind, grant.start,
+    const uint32_t family = opin_product.kinds[claim.family->first_kind].family;
+    const uint32_t words[BOARD_READING] = {family, (uint32_t)(payload >> 32), (uint32_t)payload, grant.kind, grant.start,
                                            grant.duration, grant.variant};
     memcpy(reading, words, sizeof words);
     return is_one ? 2 : 1;

@@ -135,7 +135,7 @@ static void check_kept(const fuzz_door *door) {
     for (uint32_t i = 0; i < state - 4; i++) {
         crc = opin_crc(crc, door->memory[i]);
     }
-    MUST(door->memory[0] == OPIN_VERSION && opin_get(door->memory + state - 4, 4) == (uint32_t)~crc);
+    MUST(door->memory[0] == OPIN_VERSION && opin_get(door->memory + state - 4) == (uint32_t)~crc);
     MUST(twin(&first, door) == OPIN_WORKS);
     MUST(memcmp(first.memory, door->memory, bytes) == 0);
     MUST(twin(&second, &first) == OPIN_WORKS);
@@ -184,9 +184,9 @@ static bool reads_as(const fuzz_door *before, const opin_grant *grant) {
         if (is_held(before, text, before->length - from, grant)) {
             return true;
         }
-        if (opin_claims(profile, text, before->length - from, &claim) && &profile->families[claim.family] == family) {
+        if (opin_claims(profile, text, before->length - from, &claim) && claim.family == family) {
             const uint64_t payload = opin_open(profile, before->memory + fuzz_state_bytes(profile), &claim, window);
-            if (opin_decode(profile, claim.family, window, payload, &found) && opin_same(&found, grant)) {
+            if (opin_decode(profile, family, window, payload, &found) && opin_same(&found, grant)) {
                 return true;
             }
         }
@@ -218,7 +218,7 @@ static void check_decision(const fuzz_door *before, fuzz_door *door, const opin_
     MUST(door->bolt_moves - before->bolt_moves <= 1 && (!moved || opens));
     MUST((decision->wait > 0) == (decision->reason == OPIN_THROTTLED) && decision->wait <= profile->cap);
     MUST(!decision->has_grant || is_grant(profile, &decision->grant));
-    MUST(opin_get(door->memory + OPIN_AT_FLOOR, OPIN_TIME_BYTES) >= opin_get(before->memory + OPIN_AT_FLOOR, OPIN_TIME_BYTES));
+    MUST(opin_get(door->memory + OPIN_AT_FLOOR + 1) >= opin_get(before->memory + OPIN_AT_FLOOR + 1));
     if (opens && !moved) { /* a follow-up to the entry before */
         MUST(before->follows && before->up <= before->follow_until && opin_same(&decision->grant, &before->followed));
     } else if (decision->reason == OPIN_OPENED) {

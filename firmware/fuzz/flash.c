@@ -26,7 +26,7 @@ static void seal(const opin_profile *profile, uint8_t *image, const char *text, 
             opin_tag(entries + OPIN_ENTRY_BYTES, image + bytes, text, length);
         }
     }
-    opin_put(image + bytes - 4, 4, ~crc_of(UINT32_MAX, image, bytes - 4));
+    opin_put(image + bytes - 4, ~crc_of(UINT32_MAX, image, bytes - 4));
 }
 
 /* Give the changes behind a snapshot, as far as something is written, their heads and check values. */
@@ -37,11 +37,10 @@ static void mend_changes(uint8_t *bank, uint32_t at, uint32_t end) {
         if (at + length + 2 * OPIN_WORD > end) {
             return;
         }
-        opin_put(bank + at, 2, length);
-        opin_put(bank + at + 2, 2, length ^ 0xFFFFU);
-        opin_put(place, OPIN_WORD, at);
+        opin_put(bank + at, length << 16 | (length ^ 0xFFFFU));
+        opin_put(place, at);
         const uint32_t crc = crc_of(crc_of(crc_of(UINT32_MAX, bank + at, length), bank + 4, OPIN_WORD), place, OPIN_WORD);
-        opin_put(bank + at + length, OPIN_WORD, ~crc);
+        opin_put(bank + at + length, ~crc);
         at += length + 2 * OPIN_WORD;
     }
 }
@@ -49,9 +48,9 @@ static void mend_changes(uint8_t *bank, uint32_t at, uint32_t end) {
 static void mend(const fuzz_door *door, uint8_t *bank, const char *text, uint32_t length, bool is_planted) {
     const uint32_t image = fuzz_state_bytes(door->lock.profile) + OPIN_TOKEN_BYTES, end = HEAD + ((image + 3U) & ~3U);
     memcpy(bank, "oPj\1", OPIN_WORD);
-    opin_put(bank + 8, OPIN_WORD, image);
+    opin_put(bank + 8, image);
     seal(door->lock.profile, bank + HEAD, text, length, is_planted);
-    opin_put(bank + end, OPIN_WORD, ~crc_of(UINT32_MAX, bank, end));
+    opin_put(bank + end, ~crc_of(UINT32_MAX, bank, end));
     mend_changes(bank, end + OPIN_WORD, door->port.page_bytes);
 }
 

@@ -170,8 +170,8 @@ typedef struct {
     uint8_t *image; /* the state, the token, the keys typed */
     opin_status status;
     uint8_t key_count;
-    bool has_refused, follows;
-    uint8_t refused[OPIN_TAG_BYTES];
+    bool follows;
+    uint8_t refused[OPIN_TAG_BYTES]; /* the tag of the text refused last, by the token of then; zeros after power-up: no text has that */
     uint32_t charged_at, pressed_at, follow_until; /* uptimes */
     uint32_t bank_bytes;                           /* half of the flash */
     opin_bank bank;                                /* the half in use */

@@ -4,7 +4,7 @@
 /* What is the same for all readings of an entry, and the best so far: its reason and grant are in the decision. */
 typedef struct {
     const opin_lock *lock;
-    uint32_t now, t;
+    uint32_t t;
     opin_decision *decision;
     uint32_t floor;              /* what the best one will make the floor */
     bool is_held;                /* the lock knows it from memory */
@@ -25,20 +25,9 @@ static uint32_t wait_after(const opin_profile *profile, uint32_t failures) {
     return wait < profile->cap ? wait : profile->cap;
 }
 
-/* The texts that an entry may mean are its ends of at most `length` keys, longest first; without masking only the whole. */
-static uint32_t shortest(const opin_lock *lock, uint32_t length) {
-    return OPIN_PROFILE(lock)->masking || length == 0 ? 1 : length;
-}
-
-/* The next end of an entry that a family claims. *count is its length; at first one more than that of the entry. */
-static bool next_claim(const opin_lock *lock, const char *text, uint32_t length, uint32_t *count, opin_claim *claim) {
-    do {
-        (*count)--;
-        if (*count < shortest(lock, length)) {
-            return false;
-        }
-    } while (!opin_claims(OPIN_PROFILE(lock), text + length - *count, *count, claim));
-    return true;
+/* An entry may mean what is left when up to so many keys are taken off its beginning: without masking only the whole. */
+static uint32_t most_masking(const opin_lock *lock, uint32_t length) {
+    return OPIN_PROFILE(lock)->masking ? length : 0;
 }
 
 /* Whether an entry can be a personal code: only if no family claims it. */
@@ -52,36 +41,34 @@ OPIN_LOCAL bool opin_admit(opin_lock *lock, uint32_t now, uint32_t uptime, const
     const uint32_t elapsed = uptime - (lock->charged_at <= uptime ? lock->charged_at : 0);
     uint32_t failures = opin_failures(lock);
     const uint32_t wait = wait_after(profile, failures);
-    uint32_t count = length + 1;
-    bool is_claimed = false, sets_clock = false;
+    bool may_mean = may_be_personal(lock, length) && opin_is_record(opin_personal(lock), OPIN_ENTRY_BYTES);
+    bool is_in_time = now != OPIN_NEVER;
     opin_claim claim;
     if (wait > elapsed) {
         refusal->reason = OPIN_THROTTLED;
         refusal->wait = wait - elapsed;
         return false;
     }
-    while (next_claim(lock, text, length, &count, &claim)) {
-        is_claimed = true;
-        sets_clock |= opin_has(profile, OPIN_SET_CLOCK) && profile->families[claim.family].sets_clock;
-    }
-    refusal->reason = OPIN_MALFORMED;
-    if (!is_claimed && !(may_be_personal(lock, length) && opin_is_record(opin_personal(lock), OPIN_ENTRY_BYTES))) {
-        return false;
-    }
-    refusal->reason = OPIN_CLOCK_LOST;
-    if (now == OPIN_NEVER && !sets_clock) {
-        return false;
-    }
-    if (lock->has_refused) {
-        uint8_t tag[OPIN_TAG_BYTES];
-        opin_tag(tag, opin_token_of(lock), text, length);
-        if (opin_equal(tag, lock->refused, OPIN_TAG_BYTES)) {
-            return true;
+    for (uint32_t masking = 0; masking <= most_masking(lock, length); masking++) {
+        if (opin_claims(profile, text + masking, length - masking, &claim)) {
+            may_mean = true;
+            if (opin_has(profile, OPIN_SET_CLOCK) && claim.family->sets_clock) {
+                is_in_time = true;
+            }
         }
     }
+    if (!may_mean || !is_in_time) {
+        refusal->reason = may_mean ? OPIN_CLOCK_LOST : OPIN_MALFORMED;
+        return false;
+    }
+    uint8_t tag[OPIN_TAG_BYTES];
+    opin_tag(tag, opin_token_of(lock), text, length);
+    if (opin_equal(tag, lock->refused, OPIN_TAG_BYTES)) {
+        return true;
+    }
     const uint32_t leaked = opin_divide(elapsed, profile->leak);
-    failures = failures > leaked ? failures - leaked : 0;
-    opin_set_failures(lock, failures < UINT16_MAX ? failures + 1 : UINT16_MAX);
+    failures = (failures > leaked ? failures - leaked : 0) + 1;
+    opin_set_failures(lock, failures - (failures >> 16)); /* at most UINT16_MAX */
     lock->charged_at = uptime;
     return true;
 }
@@ -104,24 +91,27 @@ static void offer(opin_windows *windows, const opin_family *family, uint32_t old
     }
 }
 
-/* The windows that hold a start from which a fresh code of a family could be valid at t. Times before 1970 have none. */
+/* How many slots of a family have begun some seconds after t. */
+static uint32_t slots_begun(const opin_family *family, uint32_t t, int32_t after) {
+    const uint32_t at = t + (uint32_t)after;
+    return after < 0 && at > t ? 0 : opin_divide(at, family->slot) + 1; /* none before 1970 */
+}
+
+/* The windows that hold a start from which a fresh code of a family could be valid at t. */
 static void offer_candidates(opin_windows *windows, const opin_family *family, uint32_t t) {
-    const uint32_t from = t - (uint32_t)family->earliest, to = t + (uint32_t)family->latest;
-    const uint32_t newest = opin_divide(to, family->slot);
-    const uint32_t oldest = family->earliest > 0 && from > t ? 0 : opin_divide(from, family->slot) + 1;
-    if (oldest <= newest && (family->latest >= 0 || to < t)) {
-        offer(windows, family, oldest, newest);
+    const uint32_t oldest = slots_begun(family, t, -family->earliest), behind = slots_begun(family, t, family->latest);
+    if (oldest < behind) {
+        offer(windows, family, oldest, behind - 1);
     }
 }
 
 /* The least window to try from `from` on: one of a fresh code, or for a family that revokes one of a code remembered. */
-static uint32_t next_window(const opin_judging *judging, uint32_t index, uint32_t from) {
+static uint32_t next_window(const opin_judging *judging, const opin_family *family, uint32_t from) {
     const opin_lock *const lock = judging->lock;
     const opin_profile *const profile = OPIN_PROFILE(lock);
-    const opin_family *const family = &profile->families[index];
     opin_windows windows = {from, UINT32_MAX};
-    for (uint32_t i = 0; i < family->kind_count; i++) {
-        const opin_kind *const kind = &profile->kinds[family->first_kind + i];
+    const opin_kind *kind = &profile->kinds[family->first_kind];
+    for (uint32_t left = family->kind_count; left > 0; left--, kind++) {
         if (opin_does(profile, kind, OPIN_REVOKE)) {
             const uint32_t about = profile->kinds[kind->about].family;
             uint8_t *entry = NULL;
@@ -143,19 +133,20 @@ static uint32_t next_window(const opin_judging *judging, uint32_t index, uint32_
 /* Whether the lock learns from a code what time it is at least. Not from a revocation and not from a clock code, which may be typed at any
  * time, and not from a remembered code without an end. */
 static bool moves_floor(const opin_code *code, bool is_held) {
-    return code->kind->action < OPIN_SET_CLOCK && !(is_held && code->is_endless);
+    return code->kind->action < OPIN_SET_CLOCK && !(is_held && code->duration == 0);
 }
 
 static bool is_open_at(const opin_kind *kind, uint32_t t) {
     const uint32_t day = opin_divide(t, 86400), second = t - day * 86400;
-    const uint32_t weekday = day + 3 - opin_divide(day + 3, 7) * 7; /* day 0 was a Thursday, bit 0 is Monday */
+    const uint32_t weekday = opin_rest(day + 3, 7); /* day 0 was a Thursday, bit 0 is Monday */
     return kind->hours_from <= second && second < kind->hours_to && (kind->weekdays >> weekday & 1) != 0;
 }
 
-/* Make a revoke code the code that it is about. */
-static void aim(const opin_lock *lock, opin_code *code) {
-    code->grant.kind = code->kind->about;
-    opin_look_up(OPIN_PROFILE(lock), code);
+/* The code that a revoke code is about. */
+static void aim(const opin_lock *lock, const opin_code *code, opin_code *about) {
+    about->grant = code->grant;
+    about->grant.kind = code->kind->about;
+    opin_look_up(OPIN_PROFILE(lock), about);
 }
 
 static opin_reason reason_in_time(const opin_judging *judging, const opin_code *code, bool is_held, uint32_t known) {
@@ -167,13 +158,13 @@ static opin_reason reason_in_time(const opin_judging *judging, const opin_code *
     if (!is_held && code->lapses && t >= code->fresh_until) {
         return OPIN_LAPSED;
     }
-    if (code->ends != OPIN_NEVER && t >= code->ends + profile->tolerance) {
+    if (t >= code->ends) {
         return OPIN_EXPIRED;
     }
     if (profile->has_hours && !is_open_at(code->kind, t)) {
         return OPIN_OUTSIDE_HOURS;
     }
-    if (profile->has_memory && !is_held && opin_remembers(code) && opin_live_entries(judging->lock, known) >= profile->capacity) {
+    if (profile->has_memory && !is_held && opin_remembers(code) && opin_live_entries(judging->lock, known, code) >= profile->capacity) {
         return OPIN_FULL;
     }
     return OPIN_OPENED;
@@ -195,8 +186,8 @@ static opin_reason reason_for(const opin_judging *judging, const opin_code *code
         return code->starts > known ? OPIN_OPENED : OPIN_EXPIRED;
     }
     if (opin_does(OPIN_PROFILE(lock), code->kind, OPIN_REVOKE)) {
-        opin_code about = *code;
-        aim(lock, &about);
+        opin_code about;
+        aim(lock, code, &about);
         return opin_can_revoke(lock, &about) ? OPIN_OPENED : OPIN_FULL;
     }
     return reason_in_time(judging, code, is_held, known);
@@ -205,9 +196,6 @@ static opin_reason reason_for(const opin_judging *judging, const opin_code *code
 /* Give a reading its reason, and keep it if it is better than the best so far. */
 OPIN_APART static void weigh(opin_judging *judging, const opin_code *code, bool is_held, const uint8_t tag[OPIN_TAG_BYTES]) {
     opin_decision *const decision = judging->decision;
-    if (judging->now == OPIN_NEVER && !opin_does(OPIN_PROFILE(judging->lock), code->kind, OPIN_SET_CLOCK)) {
-        return;
-    }
     const uint32_t floor = moves_floor(code, is_held) ? judging->t : opin_floor(judging->lock);
     const opin_reason reason = reason_for(judging, code, is_held, floor);
     if (reason < decision->reason) {
@@ -220,44 +208,37 @@ OPIN_APART static void weigh(opin_judging *judging, const opin_code *code, bool 
     }
 }
 
-/* The entry whose tag this is, or NULL. All are compared. code: room for one. */
-static const uint8_t *tagged(const opin_lock *lock, const uint8_t tag[OPIN_TAG_BYTES], opin_code *code) {
-    const uint8_t *found = NULL;
-    uint8_t *entry = NULL;
-    while ((entry = opin_next_entry(lock, entry, code)) != NULL) {
-        if (opin_equal(entry, tag, OPIN_TAG_BYTES)) {
-            found = entry;
-        }
+/* Judge a text as the personal code. */
+static void consider_personal(opin_judging *judging, const char *text, uint32_t length) {
+    const opin_lock *const lock = judging->lock;
+    uint8_t tag[OPIN_TAG_BYTES];
+    opin_code code;
+    opin_tag(tag, opin_token_of(lock), text, length);
+    if (opin_equal(opin_personal(lock), tag, OPIN_TAG_BYTES)) {
+        opin_read_entry(lock, opin_personal(lock), &code);
+        weigh(judging, &code, true, tag);
     }
-    return found;
 }
 
-/* Judge one text that a family claims, or (claim NULL) that may be the personal code. The same work whatever the text is. */
+/* Judge a text that a family claims: as each remembered code, then under the key of each window. The same work whatever the text is. */
 static void consider(opin_judging *judging, const char *text, uint32_t length, const opin_claim *claim) {
     const opin_lock *const lock = judging->lock;
     const opin_profile *const profile = OPIN_PROFILE(lock);
     uint8_t tag[OPIN_TAG_BYTES];
+    uint8_t *entry = NULL;
     opin_code code;
     opin_grant held;
+    memset(&held, 0xFF, sizeof held); /* of no code */
     opin_tag(tag, opin_token_of(lock), text, length);
-    const uint8_t *entry = opin_personal(lock);
-    if (claim != NULL) {
-        entry = tagged(lock, tag, &code);
-    } else if (!opin_equal(entry, tag, OPIN_TAG_BYTES)) {
-        entry = NULL;
-    }
-    if (entry != NULL) {
-        opin_read_entry(lock, entry, &code);
-        held = code.grant;
-        weigh(judging, &code, true, tag);
-    }
-    if (claim == NULL) {
-        return;
+    while ((entry = opin_next_entry(lock, entry, &code)) != NULL) {
+        if (opin_equal(entry, tag, OPIN_TAG_BYTES)) {
+            held = code.grant;
+            weigh(judging, &code, true, tag);
+        }
     }
     for (uint32_t window = 0; (window = next_window(judging, claim->family, window)) < UINT32_MAX; window++) {
         const uint64_t payload = opin_open(profile, opin_token_of(lock), claim, window);
-        if (opin_decode(profile, claim->family, window, payload, &code.grant) &&
-            !(entry != NULL && opin_same(&code.grant, &held))) {
+        if (opin_decode(profile, claim->family, window, payload, &code.grant) && !opin_same(&code.grant, &held)) {
             opin_look_up(profile, &code);
             weigh(judging, &code, false, tag);
         }
@@ -279,9 +260,8 @@ static void rotate(opin_lock *lock) {
     const uint32_t next = opin_generation(lock) + 1;
     OPIN_IMAGE(lock)[OPIN_AT_PASSAGE] = 0;
     memset(OPIN_IMAGE(lock) + OPIN_AT_GENERATION, 0, opin_state_bytes(OPIN_PROFILE(lock)) - OPIN_AT_GENERATION);
-    opin_put(OPIN_IMAGE(lock) + OPIN_AT_GENERATION, 4, next);
+    opin_put(OPIN_IMAGE(lock) + OPIN_AT_GENERATION, next);
     opin_step(opin_token_of(lock), next);
-    lock->has_refused = false;
 }
 
 /* Make an accepted code's marks in the state. */
@@ -289,17 +269,17 @@ static void use(opin_lock *lock, const opin_judging *judging, opin_code *code) {
     const opin_profile *const profile = OPIN_PROFILE(lock);
     const opin_kind *const kind = code->kind;
     uint32_t floor = judging->floor;
-    opin_move_floor(lock, floor);
-    if (profile->has_memory && !judging->is_held && opin_remembers(code)) {
-        uint8_t *const entry = opin_entries(lock) + OPIN_ENTRY_BYTES * opin_live_entries(lock, floor);
-        const uint32_t lingers = judging->t + kind->linger;
-        const bool is_shorter = kind->linger != 0 && lingers < code->ends;
-        const uint32_t shortened = is_shorter ? lingers - code->starts + profile->tolerance + 1 : 0;
-        memcpy(entry, judging->tag, OPIN_TAG_BYTES);
-        opin_put_packed(entry + OPIN_TAG_BYTES, opin_pack(profile, code, shortened) << 1);
-    }
     if (profile->group_count != 0 && kind->group != 0) {
         opin_supersede(lock, code);
+    }
+    opin_move_floor(lock, floor); /* and what this code ended makes room for it */
+    if (profile->has_memory && !judging->is_held && opin_remembers(code)) {
+        uint8_t *const entry = opin_entries(lock) + OPIN_ENTRY_BYTES * opin_live_entries(lock, floor, code);
+        const uint32_t lingers = judging->t + kind->linger + profile->tolerance;
+        const bool is_shorter = kind->linger != 0 && lingers < code->ends;
+        const uint32_t shortened = is_shorter ? lingers - code->starts + 1 : 0;
+        memcpy(entry, judging->tag, OPIN_TAG_BYTES);
+        opin_put_packed(entry + OPIN_TAG_BYTES, opin_pack(profile, code, shortened) << 1);
     }
     if (profile->has_marks && kind->uses != 0 && kind->action < OPIN_SET_CLOCK) {
         opin_mark(lock, code);
@@ -311,8 +291,9 @@ static void use(opin_lock *lock, const opin_judging *judging, opin_code *code) {
     } else if (opin_does(profile, kind, OPIN_SET_CLOCK)) {
         floor = code->starts;
     } else if (opin_does(profile, kind, OPIN_REVOKE)) {
-        aim(lock, code);
-        opin_revoke(lock, code);
+        opin_code about;
+        aim(lock, code, &about);
+        opin_revoke(lock, &about);
     } else if (opin_does(profile, kind, OPIN_ROTATE)) {
         rotate(lock);
     }
@@ -322,28 +303,30 @@ static void use(opin_lock *lock, const opin_judging *judging, opin_code *code) {
 /* Steps 5 to 7 up to the bolt. An accepted code's marks are in the state then. */
 OPIN_LOCAL void opin_judge(opin_lock *lock, uint32_t now, const char *text, uint32_t length, opin_decision *decision) {
     opin_judging judging;
-    uint32_t count = length + 1;
     bool is_claimed = false;
     opin_claim claim;
     opin_code code;
     judging.lock = lock;
     judging.decision = decision;
-    judging.now = now;
     judging.t = opin_floor(lock);
     if (now != OPIN_NEVER && now > judging.t) {
         judging.t = now;
     }
     decision->reason = OPIN_UNKNOWN;
-    while (next_claim(lock, text, length, &count, &claim)) {
-        is_claimed = true;
-        consider(&judging, text + length - count, count, &claim);
+    for (uint32_t masking = 0; masking <= most_masking(lock, length); masking++) {
+        if (opin_claims(OPIN_PROFILE(lock), text + masking, length - masking, &claim)) {
+            is_claimed = true;
+            if (OPIN_PROFILE(lock)->masking && now == OPIN_NEVER && !claim.family->sets_clock) {
+                continue; /* without masking it was not admitted */
+            }
+            consider(&judging, text + masking, length - masking, &claim);
+        }
     }
     if (!is_claimed && may_be_personal(lock, length)) {
-        consider(&judging, text, length, NULL);
+        consider_personal(&judging, text, length);
     }
     if (decision->reason != OPIN_OPENED) {
         opin_tag(lock->refused, opin_token_of(lock), text, length);
-        lock->has_refused = true;
         return;
     }
     code.grant = decision->grant;

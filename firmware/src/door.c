@@ -7,7 +7,7 @@ bool opin_is_passage(const opin_lock *lock) {
 }
 
 uint32_t opin_generation(const opin_lock *lock) {
-    return opin_get(OPIN_IMAGE(lock) + OPIN_AT_GENERATION, 4);
+    return opin_get(OPIN_IMAGE(lock) + OPIN_AT_GENERATION);
 }
 
 uint32_t opin_check_value(const opin_lock *lock) {
@@ -43,11 +43,11 @@ opin_status opin_power_up(opin_lock *lock, const opin_profile *profile, const op
     if (condition == OPIN_EMPTY) {
         memset(OPIN_IMAGE(lock), 0, opin_state_bytes(OPIN_PROFILE(lock)));
         OPIN_IMAGE(lock)[0] = OPIN_VERSION;
-        opin_put(OPIN_IMAGE(lock) + OPIN_AT_GENERATION, 4, generation);
+        opin_put(OPIN_IMAGE(lock) + OPIN_AT_GENERATION, generation);
         memcpy(opin_token_of(lock), token, OPIN_TOKEN_BYTES);
         opin_commit(lock);
     } else if (lock->status == OPIN_WORKS &&
-               (OPIN_IMAGE(lock)[0] != OPIN_VERSION || opin_get(opin_token_of(lock) - 4, 4) != opin_image_check(lock))) {
+               (OPIN_IMAGE(lock)[0] != OPIN_VERSION || opin_get(opin_token_of(lock) - 4) != opin_image_check(lock))) {
         lock->status = OPIN_STATE_LOST;
     } else if (lock->status == OPIN_WORKS && condition == OPIN_DAMAGED) {
         distrust(lock);

@@ -39,7 +39,7 @@ OPIN_LOCAL uint8_t *opin_entries(const opin_lock *lock) {
 }
 
 OPIN_LOCAL uint32_t opin_time_at(const opin_lock *lock, uint32_t place) {
-    return opin_get(OPIN_IMAGE(lock) + place + 1, 4);
+    return opin_get(OPIN_IMAGE(lock) + place + 1);
 }
 
 OPIN_APART OPIN_LOCAL uint32_t opin_floor(const opin_lock *lock) {
@@ -56,16 +56,16 @@ OPIN_LOCAL void opin_set_failures(const opin_lock *lock, uint32_t failures) {
 }
 
 OPIN_LOCAL void opin_set_time(const opin_lock *lock, uint32_t place, uint32_t t) {
-    opin_put(OPIN_IMAGE(lock) + place + 1, 4, t);
+    opin_put(OPIN_IMAGE(lock) + place + 1, t);
 }
 
 OPIN_LOCAL uint64_t opin_packed_at(const uint8_t *bytes) {
-    return (uint64_t)opin_get(bytes, 4) << 32 | opin_get(bytes + 4, 4);
+    return (uint64_t)opin_get(bytes) << 32 | opin_get(bytes + 4);
 }
 
 OPIN_LOCAL void opin_put_packed(uint8_t *bytes, uint64_t number) {
-    opin_put(bytes, 4, (uint32_t)(number >> 32));
-    opin_put(bytes + 4, 4, (uint32_t)number);
+    opin_put(bytes, (uint32_t)(number >> 32));
+    opin_put(bytes + 4, (uint32_t)number);
 }
 
 /* A number with a field of some bits put behind it. Bit by bit, as below: for a shift of 64 bits a small part calls a
@@ -90,11 +90,9 @@ OPIN_LOCAL uint64_t opin_pack(const opin_profile *profile, const opin_code *code
 
 /* Take at most 31 bits off the bottom of a number. */
 static uint32_t take_bits(uint64_t *number, uint32_t bits) {
-    const uint32_t taken = (uint32_t)*number & ((UINT32_C(1) << bits) - 1);
-    while (bits-- > 0) {
-        *number >>= 1;
-    }
-    return taken;
+    const uint32_t upper = (uint32_t)(*number >> 32), lower = (uint32_t)*number;
+    *number = (uint64_t)(upper >> bits) << 32 | lower >> bits | upper << 1 << (31 - bits);
+    return lower & ((UINT32_C(1) << bits) - 1);
 }
 
 /* The inverse. Whatever the number is, the grant is one of the profile's tables. */
@@ -116,7 +114,7 @@ OPIN_LOCAL void opin_unpack(const opin_profile *profile, uint64_t number, opin_c
     code->grant.start = (uint32_t)number;
     opin_look_up(profile, code);
     if (shortened != 0) {
-        code->ends = code->starts + shortened - profile->tolerance - 1;
+        code->ends = code->starts + shortened - 1;
     }
 }
 

@@ -4,8 +4,8 @@
 
 enum {
     HEAD = 3 * OPIN_WORD,     /* magic, sequence, and the image's size */
-    ROOM = 64,                /* bytes that must be left for changes */
     CHUNK = 64,               /* bytes of the committed image that are looked at in one go */
+    ROOM = CHUNK,             /* bytes that must be left for changes, and for what a chunk has beyond the image */
     GAP = 4,                  /* so many equal bytes end a stretch of changed ones: a stretch's own head takes as many */
     CHANGE = 2 * OPIN_WORD,   /* bytes behind a change's length: its check value, and a word that says that this was written in full */
 };
@@ -40,7 +40,7 @@ static void fetch(const opin_lock *lock, uint32_t at, uint8_t *bytes, uint32_t c
 static uint32_t peek(const opin_lock *lock, uint32_t at) {
     uint8_t word[OPIN_WORD];
     fetch(lock, at, word, OPIN_WORD);
-    return opin_get(word, OPIN_WORD);
+    return opin_get(word);
 }
 
 static uint32_t crc_word(uint32_t crc, uint32_t word) {
@@ -65,15 +65,18 @@ static uint32_t change_check(uint32_t crc, uint32_t sequence, uint32_t at) {
     return ~crc_word(crc_word(crc, sequence), at);
 }
 
-/* Scan the changes of a bank, from bank->end on up to the first that is not whole. What is written ends at `last`. */
-static void scan_changes(const opin_lock *lock, opin_bank *bank, uint32_t last) {
+/* Scan the changes of a bank, from its end so far up to the first that is not whole. What is written ends at `last`. */
+static void scan_changes(opin_lock *lock, uint32_t last) {
+    opin_bank *const bank = &lock->bank;
     while (bank->end < last) {
-        const uint32_t at = bank->end, head = peek(lock, at), check_at = at + (head >> 16);
-        const bool has_length = (head >> 16 ^ (head & 0xFFFFU)) == 0xFFFFU && check_at > at && check_at % OPIN_WORD == 0 &&
-                                check_at + CHANGE <= bank->start + lock->bank_bytes;
-        if (!has_length || peek(lock, check_at) != change_check(crc_flash(lock, at, check_at), bank->sequence, at - bank->start)) {
+        const uint32_t at = bank->end, head = peek(lock, at), length = head >> 16;
+        uint32_t check_at = at + length; /* or at, if that is no length */
+        if ((uint16_t)(head ^ length) != UINT16_MAX || length % OPIN_WORD != 0 || check_at + CHANGE > bank->start + lock->bank_bytes) {
+            check_at = at;
+        }
+        if (check_at == at || peek(lock, check_at) != change_check(crc_flash(lock, at, check_at), bank->sequence, at - bank->start)) {
             bank->flags |= CLOSED;
-            if (last > at + OPIN_WORD && (!has_length || last > check_at + OPIN_WORD)) {
+            if (last > check_at + OPIN_WORD) {
                 bank->flags |= DAMAGED; /* a power cut explains it only if nothing is written behind the word that was being written */
             }
             return;
@@ -85,8 +88,9 @@ static void scan_changes(const opin_lock *lock, opin_bank *bank, uint32_t last) 
     }
 }
 
-/* Find what the bank that begins at bank->start holds. Sequence and end stay as they are if it has no snapshot. */
-static void scan(const opin_lock *lock, opin_bank *bank) {
+/* Find what the bank that begins at lock->bank.start holds. Sequence and end stay as they are if it has no snapshot. */
+static void scan(opin_lock *lock) {
+    opin_bank *const bank = &lock->bank;
     const uint32_t start = bank->start, check_at = start + snapshot_bytes(lock), magic = peek(lock, start);
     uint32_t last = start + lock->bank_bytes;
     while (last > start && peek(lock, last - OPIN_WORD) == UINT32_MAX) {
@@ -96,7 +100,7 @@ static void scan(const opin_lock *lock, opin_bank *bank) {
         bank->flags = WHOLE;
         bank->sequence = peek(lock, start + OPIN_WORD);
         bank->end = check_at + OPIN_WORD;
-        scan_changes(lock, bank, last);
+        scan_changes(lock, last);
     } else if (magic == 0) {
         bank->flags = CLOSED | RETIRED;
     } else {
@@ -104,7 +108,7 @@ static void scan(const opin_lock *lock, opin_bank *bank) {
     }
 }
 
-/* Read count bytes of the image that the bank in use holds, as its changes left it. */
+/* Read count bytes of the image that the bank in use holds, as its changes left it. Beyond the image they may be anything. */
 static void read_image(const opin_lock *lock, uint32_t from, uint8_t *bytes, uint32_t count) {
     uint32_t at = lock->bank.start + snapshot_bytes(lock) + OPIN_WORD;
     fetch(lock, lock->bank.start + HEAD + from, bytes, count);
@@ -138,7 +142,6 @@ typedef struct {
     uint8_t word[OPIN_WORD];
 } opin_writer;
 
-/* Begin at a place, or if it counts at 0. */
 static void begin(opin_writer *writer, opin_lock *lock, uint32_t at, bool counts) {
     writer->lock = lock;
     writer->at = at;
@@ -188,21 +191,25 @@ static void clear_word(opin_lock *lock, uint32_t at) {
     program(lock, at, zeros);
 }
 
-/* Put every stretch of the image that differs from what is committed: its place, its length, its bytes; and zeros up to a whole word. */
-static void put_stretches(opin_writer *writer) {
-    opin_lock *const lock = writer->lock;
-    const uint32_t size = image_bytes(lock);
+/* Put the change from what is committed to the image behind the others: its length, every stretch that differs as its place, length and
+ * bytes, zeros up to a whole word, and its check value. With a length of 0 nothing is written, and the length is found out: OPIN_WORD if
+ * nothing differs. */
+static uint32_t put_change(opin_lock *lock, uint32_t length) {
+    const uint32_t size = image_bytes(lock), begins = lock->bank.end;
     uint32_t start = 0, end = 0; /* of the stretch at hand; start < end if there is one */
     uint8_t kept[CHUNK];
+    opin_writer writer;
+    begin(&writer, lock, begins, length == 0);
+    put_word(&writer, length << 16 | (length ^ 0xFFFFU));
     for (uint32_t at = 0; at < size || start < end; at++) {
         if (start < end && (at == size || at - end == GAP)) {
-            put_word(writer, start << 16 | (end - start));
-            put_image(writer, start, end);
+            put_word(&writer, start << 16 | (end - start));
+            put_image(&writer, start, end);
             start = end;
         }
         if (at < size) {
             if (at % CHUNK == 0) {
-                read_image(lock, at, kept, size - at < CHUNK ? size - at : CHUNK);
+                read_image(lock, at, kept, CHUNK);
             }
             if (kept[at % CHUNK] != OPIN_IMAGE(lock)[at]) {
                 start = start < end ? start : at;
@@ -210,36 +217,19 @@ static void put_stretches(opin_writer *writer) {
             }
         }
     }
-    pad(writer);
-}
-
-/* Bytes of the change from what is committed to the image; 0 if nothing differs. */
-static uint32_t measure(opin_lock *lock) {
-    opin_writer writer;
-    begin(&writer, lock, 0, true);
-    put_stretches(&writer);
-    if (writer.at > 0) {
-        writer.at += OPIN_WORD;
-    }
-    return writer.at;
+    pad(&writer);
+    length = writer.at - begins;
+    put_word(&writer, change_check(writer.crc, lock->bank.sequence, begins - lock->bank.start));
+    put_word(&writer, 0); /* the check value was written in full */
+    return length;
 }
 
 /* Whether the bank in use holds the image, whole. */
 static bool reads_back(opin_lock *lock) {
     const uint32_t sequence = lock->bank.sequence;
-    scan(lock, &lock->bank);
-    return (lock->bank.flags & (WHOLE | CLOSED)) == WHOLE && lock->bank.sequence == sequence && measure(lock) == 0;
-}
-
-/* Write a change behind the others. */
-static bool append(opin_lock *lock, uint32_t length) {
-    opin_writer writer;
-    begin(&writer, lock, lock->bank.end, false);
-    put_word(&writer, length << 16 | (length ^ 0xFFFFU));
-    put_stretches(&writer);
-    put_word(&writer, change_check(writer.crc, lock->bank.sequence, lock->bank.end - lock->bank.start));
-    put_word(&writer, 0); /* the check value was written in full */
-    return reads_back(lock);
+    scan(lock);
+    return (lock->bank.flags & (WHOLE | CLOSED)) == WHOLE && lock->bank.sequence == sequence &&
+           put_change(lock, 0) == OPIN_WORD;
 }
 
 /* Write the whole image into the other bank, which is then in use. The old one stays valid until the new one's last word is written. */
@@ -271,11 +261,17 @@ static bool snapshot(opin_lock *lock) {
 
 /* Make the image what is kept, and read it back. lock->status says whether it is. */
 OPIN_LOCAL void opin_commit(opin_lock *lock) {
-    opin_put(opin_token_of(lock) - 4, 4, opin_image_check(lock));
+    opin_put(opin_token_of(lock) - 4, opin_image_check(lock));
     if ((lock->bank.flags & CLOSED) == 0) {
-        const uint32_t length = measure(lock);
-        if (length == 0 || (lock->bank.end + length + CHANGE <= lock->bank.start + lock->bank_bytes && append(lock, length))) {
+        const uint32_t length = put_change(lock, 0);
+        if (length == OPIN_WORD) {
             return;
+        }
+        if (lock->bank.end + length + CHANGE <= lock->bank.start + lock->bank_bytes) {
+            (void)put_change(lock, length);
+            if (reads_back(lock)) {
+                return;
+            }
         }
     }
     if (lock->status == OPIN_WORKS && !snapshot(lock)) {
@@ -285,17 +281,18 @@ OPIN_LOCAL void opin_commit(opin_lock *lock) {
 
 /* Find what is kept, and read it into the image unless the flash is blank. */
 OPIN_LOCAL opin_condition opin_journal_open(opin_lock *lock) {
-    opin_bank other = {.start = lock->bank_bytes};
     if (snapshot_bytes(lock) + OPIN_WORD + ROOM > lock->bank_bytes) {
         lock->status = OPIN_FLASH_FAILED; /* the part is too small */
         return OPIN_DAMAGED;
     }
-    scan(lock, &lock->bank);
-    scan(lock, &other);
-    uint32_t older = other.flags;
-    if ((older & WHOLE) != 0 && ((lock->bank.flags & WHOLE) == 0 || other.sequence > lock->bank.sequence)) {
+    scan(lock);
+    const opin_bank first = lock->bank;
+    uint32_t older = first.flags;
+    lock->bank.start = lock->bank_bytes;
+    scan(lock);
+    if ((lock->bank.flags & WHOLE) == 0 || ((older & WHOLE) != 0 && first.sequence >= lock->bank.sequence)) {
         older = lock->bank.flags;
-        lock->bank = other;
+        lock->bank = first;
     }
     if ((lock->bank.flags & WHOLE) == 0) {
         if ((lock->bank.flags & older & UNFINISHED) != 0) {

@@ -43,7 +43,7 @@ static uint32_t mark_bit(const opin_lock *lock, const opin_code *code) {
     if (!has_ring(lock, kind)) {
         return kind->first_mark + grant->duration;
     }
-    const uint32_t place = grant->start - opin_divide(grant->start, kind->ring) * kind->ring;
+    const uint32_t place = opin_rest(grant->start, kind->ring);
     return kind->first_mark + (place * kind->duration_count + grant->duration) * kind->variants + grant->variant;
 }
 
@@ -102,7 +102,7 @@ static void forget_marks(const opin_lock *lock, uint32_t t) {
                 forget_slot(lock, &code, t);
             }
         } else {
-            code.grant.start = opin_divide(opin_get(newest_of_group(lock, kind) + 1, 4) - (uint32_t)kind->opens, kind->slot);
+            code.grant.start = opin_divide(opin_get(newest_of_group(lock, kind) + 1) - (uint32_t)kind->opens, kind->slot);
             forget_slot(lock, &code, t);
         }
     }
@@ -155,20 +155,20 @@ OPIN_LOCAL uint8_t *opin_held(const opin_lock *lock, const opin_grant *grant, op
 /* Whether what is kept of a code could still change what the lock does at t: a remembered one could open, or would open anew if it were
  * forgotten; another one would if its revocation were. */
 static bool matters(const opin_lock *lock, const opin_code *code, bool is_remembered, uint32_t t) {
-    const uint32_t tolerance = OPIN_PROFILE(lock)->tolerance;
     if (opin_is_cleared(lock, code) || opin_is_superseded(lock, code)) {
         return false;
     }
-    return code->fresh_until > t || (is_remembered && (code->ends == OPIN_NEVER || code->ends + tolerance > t));
+    return code->fresh_until > t || (is_remembered && code->ends > t);
 }
 
-/* How many codes would still be remembered at t. */
-OPIN_LOCAL uint32_t opin_live_entries(const opin_lock *lock, uint32_t t) {
+/* How many codes would still be remembered at t, once a newer one was used. */
+OPIN_LOCAL uint32_t opin_live_entries(const opin_lock *lock, uint32_t t, const opin_code *newer) {
     uint8_t *entry = NULL;
     uint32_t live = 0;
     opin_code code;
     while ((entry = opin_next_entry(lock, entry, &code)) != NULL) {
-        live += matters(lock, &code, true, t) ? 1U : 0U;
+        const bool ends = has_group(lock, newer->kind) && code.kind->group == newer->kind->group && rank(&code) < rank(newer);
+        live += !ends && matters(lock, &code, true, t) ? 1U : 0U;
     }
     return live;
 }
@@ -190,43 +190,51 @@ static uint64_t loose_number(const opin_lock *lock, const opin_code *code) {
     return opin_pack(OPIN_PROFILE(lock), code, 0) + 1;
 }
 
+/* What tells of a code's revocation: its entry, with held, if it is remembered, else its loose revocation; NULL if there is neither. */
+static uint8_t *find_revocable(const opin_lock *lock, const opin_code *code, opin_code *held) {
+    uint8_t *const entry = opin_held(lock, &code->grant, held);
+    return entry != NULL ? entry : find_loose(lock, loose_number(lock, code));
+}
+
+static bool is_loose(const opin_lock *lock, const uint8_t *place) {
+    return place < opin_marks(lock);
+}
+
 /* Whether a code was revoked, by what is still known at t. */
 OPIN_LOCAL bool opin_is_revoked(const opin_lock *lock, const opin_code *code, uint32_t t) {
-    if (!opin_has(OPIN_PROFILE(lock), OPIN_REVOKE)) {
+    opin_code held;
+    const uint8_t *const place = opin_has(OPIN_PROFILE(lock), OPIN_REVOKE) ? find_revocable(lock, code, &held) : NULL;
+    if (place == NULL) {
         return false;
     }
-    opin_code held;
-    const uint8_t *const entry = opin_held(lock, &code->grant, &held);
-    if (!OPIN_PROFILE(lock)->has_memory || entry == NULL) {
-        return find_loose(lock, loose_number(lock, code)) != NULL && code->fresh_until > t;
+    if (!OPIN_PROFILE(lock)->has_memory || is_loose(lock, place)) {
+        return code->fresh_until > t;
     }
-    return (entry[OPIN_ENTRY_BYTES - 1] & 1) != 0 && matters(lock, &held, true, t);
+    return (place[OPIN_ENTRY_BYTES - 1] & 1) != 0 && matters(lock, &held, true, t);
 }
 
 /* Whether a revocation has a place. */
 OPIN_LOCAL bool opin_can_revoke(const opin_lock *lock, const opin_code *code) {
     opin_code held;
-    return find_loose(lock, 0) != NULL || opin_held(lock, &code->grant, &held) != NULL ||
-           find_loose(lock, loose_number(lock, code)) != NULL;
+    return find_loose(lock, 0) != NULL || find_revocable(lock, code, &held) != NULL;
 }
 
 /* Revoke a code; opin_can_revoke has said that there is a place. Those of codes that are not remembered are kept in order. */
 OPIN_LOCAL void opin_revoke(const opin_lock *lock, const opin_code *code) {
     opin_code held;
-    uint8_t *const entry = opin_held(lock, &code->grant, &held);
-    uint8_t *place = find_loose(lock, 0);
-    const uint64_t number = loose_number(lock, code);
-    if (entry != NULL) {
-        entry[OPIN_ENTRY_BYTES - 1] |= 1;
-        return;
+    uint8_t *place = find_revocable(lock, code, &held);
+    if (place == NULL) {
+        uint64_t number = loose_number(lock, code);
+        for (place = opin_loose(lock); number != 0 && is_loose(lock, place); place += OPIN_LOOSE_BYTES) {
+            const uint64_t there = opin_packed_at(place);
+            if (there == 0 || there > number) {
+                opin_put_packed(place, number);
+                number = there;
+            }
+        }
+    } else if (!is_loose(lock, place)) {
+        place[OPIN_ENTRY_BYTES - 1] |= 1;
     }
-    if (place == NULL || find_loose(lock, number) != NULL) {
-        return;
-    }
-    for (; place > opin_loose(lock) && opin_packed_at(place - OPIN_LOOSE_BYTES) > number; place -= OPIN_LOOSE_BYTES) {
-        memcpy(place, place - OPIN_LOOSE_BYTES, OPIN_LOOSE_BYTES);
-    }
-    opin_put_packed(place, number);
 }
 
 /* ---- Forgetting ---- */
@@ -255,7 +263,7 @@ static void forget_personal(const opin_lock *lock, uint32_t t) {
         return;
     }
     opin_read_entry(lock, entry, &code);
-    if (code.ends != OPIN_NEVER && code.ends + OPIN_PROFILE(lock)->tolerance <= t) {
+    if (code.ends <= t) {
         memset(entry, 0, OPIN_ENTRY_BYTES);
         return;
     }

@@ -3,7 +3,7 @@
 
 /* Long division, one bit a step: the rest is in the upper half, the quotient comes in behind the number. The rest is never more than the
  * bits so far, so it has room. divisor at least 1. */
-OPIN_LOCAL uint32_t opin_divide(uint32_t number, uint32_t divisor) {
+OPIN_LOCAL uint64_t opin_long_division(uint32_t number, uint32_t divisor) {
     uint64_t pair = number;
     for (uint32_t i = 0; i < 32; i++) {
         pair <<= 1;
@@ -11,21 +11,21 @@ OPIN_LOCAL uint32_t opin_divide(uint32_t number, uint32_t divisor) {
             pair = (pair - ((uint64_t)divisor << 32)) | 1;
         }
     }
-    return (uint32_t)pair;
+    return pair;
 }
 
-/* A big-endian number of at most four bytes. */
-OPIN_LOCAL uint32_t opin_get(const uint8_t *bytes, uint32_t count) {
+/* A big-endian number of four bytes. */
+OPIN_LOCAL uint32_t opin_get(const uint8_t *bytes) {
     uint32_t number = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < 4; i++) {
         number = number << 8 | bytes[i];
     }
     return number;
 }
 
-OPIN_LOCAL void opin_put(uint8_t *bytes, uint32_t count, uint32_t number) {
-    while (count-- > 0) {
-        bytes[count] = (uint8_t)number;
+OPIN_LOCAL void opin_put(uint8_t *bytes, uint32_t number) {
+    for (uint32_t i = 4; i-- > 0;) {
+        bytes[i] = (uint8_t)number;
         number >>= 8;
     }
 }

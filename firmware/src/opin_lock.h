@@ -61,22 +61,23 @@ OPIN_ASSERT(closed_lists_of_the_page, (int)OPIN_UNKNOWN == 12 && (int)OPIN_REVOK
 typedef struct {
     const opin_kind *kind;
     uint32_t starts;
-    uint32_t ends;        /* OPIN_NEVER: it has no end */
-    uint32_t fresh_until; /* from here on refused if it is not remembered; the end's tolerance is in it */
+    uint32_t ends;        /* from here on it has expired, the tolerance is in it; OPIN_NEVER: it has no end */
+    uint32_t fresh_until; /* from here on refused if it is not remembered */
     bool lapses;          /* fresh_until is the time by which it must first be used */
-    bool is_endless;      /* but for the end that lingering may have given it */
+    uint32_t duration;    /* 0: it has no end, but for the one that lingering may have given it */
     opin_grant grant;
 } opin_code;
 
 /* A typed text as a code: its family and the halves of its number. */
 typedef struct {
-    uint32_t family, a, b;
+    const opin_family *family;
+    uint32_t a, b;
 } opin_claim;
 
 /* number.c: arithmetic and bytes */
-OPIN_LOCAL uint32_t opin_divide(uint32_t number, uint32_t divisor);
-OPIN_LOCAL uint32_t opin_get(const uint8_t *bytes, uint32_t count);
-OPIN_LOCAL void opin_put(uint8_t *bytes, uint32_t count, uint32_t number);
+OPIN_LOCAL uint64_t opin_long_division(uint32_t number, uint32_t divisor);
+OPIN_LOCAL uint32_t opin_get(const uint8_t *bytes);
+OPIN_LOCAL void opin_put(uint8_t *bytes, uint32_t number);
 OPIN_LOCAL uint32_t opin_crc(uint32_t crc, uint8_t byte);
 OPIN_LOCAL bool opin_equal(const uint8_t *a, const uint8_t *b, uint32_t count);
 
@@ -88,12 +89,21 @@ OPIN_LOCAL uint64_t opin_open(const opin_profile *profile, const uint8_t token[O
                               uint32_t window);
 
 /* payload.c: grants and their times */
-OPIN_LOCAL bool opin_decode(const opin_profile *profile, uint32_t family, uint32_t window, uint64_t payload, opin_grant *grant);
+OPIN_LOCAL bool opin_decode(const opin_profile *profile, const opin_family *family, uint32_t window, uint64_t payload, opin_grant *grant);
 OPIN_LOCAL void opin_look_up(const opin_profile *profile, opin_code *code);
 OPIN_LOCAL bool opin_spells(const opin_profile *profile, const char *text, uint32_t count, uint32_t *number);
 OPIN_LOCAL bool opin_claims(const opin_profile *profile, const char *text, uint32_t length, opin_claim *claim);
 OPIN_LOCAL bool opin_same(const opin_grant *a, const opin_grant *b);
 OPIN_LOCAL bool opin_remembers(const opin_code *code);
+
+/* The quotient and the rest of a division. */
+static inline uint32_t opin_divide(uint32_t number, uint32_t divisor) {
+    return (uint32_t)opin_long_division(number, divisor);
+}
+
+static inline uint32_t opin_rest(uint32_t number, uint32_t divisor) {
+    return (uint32_t)(opin_long_division(number, divisor) >> 32);
+}
 
 /* Whether the product has an action at all; whether a kind is of it. */
 static inline bool opin_has(const opin_profile *profile, opin_action action) {
@@ -135,7 +145,7 @@ OPIN_LOCAL void opin_supersede(const opin_lock *lock, const opin_code *code);
 OPIN_LOCAL bool opin_is_record(const uint8_t *bytes, uint32_t size);
 OPIN_LOCAL uint8_t *opin_next_entry(const opin_lock *lock, uint8_t *entry, opin_code *code);
 OPIN_LOCAL uint8_t *opin_held(const opin_lock *lock, const opin_grant *grant, opin_code *held);
-OPIN_LOCAL uint32_t opin_live_entries(const opin_lock *lock, uint32_t t);
+OPIN_LOCAL uint32_t opin_live_entries(const opin_lock *lock, uint32_t t, const opin_code *newer);
 OPIN_LOCAL void opin_move_floor(const opin_lock *lock, uint32_t t);
 
 /* decide.c */

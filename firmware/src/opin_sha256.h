@@ -75,27 +75,24 @@ void opin_compress(uint32_t state[8], uint32_t w[16]);
     OPIN_EXPAND(w, t + 7)
 
 #if defined(OPIN_SMALL)
-/* One compression, as below, but small: the words h to a move down by one place in every round. */
+/* One compression, as below, but small: in every round the words a to h move on by one place. */
 OPIN_FUNCTION void opin_compress(opin_lane state[8], opin_lane w[16]) {
-    enum { H, G, F, E, D, C, B, A };
+    enum { A, B, C, D, E, F, G, H };
     opin_lane x[8];
-    for (unsigned i = 0; i < 8; i++) {
-        x[i] = state[7 - i];
-    }
+    memcpy(x, state, sizeof x);
     for (unsigned t = 0; t < 64; t++) {
-        const opin_lane first = x[H] + OPIN_WORD(t) + OPIN_SUM_E(x[E]) + opin_choose(x[E], x[F], x[G]);
-        const opin_lane newest = first + OPIN_SUM_A(x[A]) + opin_majority(x[A], x[B], x[C]);
-        for (unsigned i = 0; i < 7; i++) {
-            x[i] = x[i + 1];
+        opin_lane moving = x[H] + OPIN_WORD(t) + OPIN_SUM_E(x[E]) + opin_choose(x[E], x[F], x[G]);
+        x[D] += moving;
+        moving += OPIN_SUM_A(x[A]) + opin_majority(x[A], x[B], x[C]);
+        for (unsigned i = 0; i < 8; i++) { /* a new word in at a, and that of h out */
+            const opin_lane next = x[i];
+            x[i] = moving;
+            moving = next;
         }
-        x[E] += first; /* d has moved there */
-        x[A] = newest;
-        if (t < 48) {
-            OPIN_EXPAND(w, t);
-        }
+        OPIN_EXPAND(w, t); /* in the last 16 rounds for nothing */
     }
     for (unsigned i = 0; i < 8; i++) {
-        state[i] += x[7 - i];
+        state[i] += x[i];
     }
 }
 #else
@@ -143,11 +140,11 @@ typedef struct {
     opin_lane outer[8];
 } opin_key;
 
-/* The states of a key of 32 bytes, given as 8 big-endian words, which may lie in key->outer: two compressions. */
+/* The states of a key of 32 bytes, given as 8 big-endian words, which may lie in key->inner: two compressions. */
 OPIN_FUNCTION void opin_key_set(opin_key *key, const opin_lane words[8]) {
     opin_lane w[16];
-    opin_lane *const states[2] = {key->inner, key->outer};
-    const uint32_t pads[2] = {0x36363636U, 0x5c5c5c5cU};
+    opin_lane *const states[2] = {key->outer, key->inner};
+    const uint32_t pads[2] = {0x5c5c5c5cU, 0x36363636U};
     for (int side = 0; side < 2; side++) {
         for (int i = 0; i < 8; i++) {
             w[i] = words[i] ^ opin_all(pads[side]);

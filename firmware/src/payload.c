@@ -2,23 +2,21 @@
 #include "opin_lock.h"
 
 /* The grant that a payload means in a window. False if it means none. */
-OPIN_LOCAL bool opin_decode(const opin_profile *profile, uint32_t family, uint32_t window, uint64_t payload, opin_grant *grant) {
-    const opin_family *const f = &profile->families[family];
-    uint32_t number = (uint32_t)payload, rest;
-    if (payload >= f->payloads) {
+OPIN_LOCAL bool opin_decode(const opin_profile *profile, const opin_family *family, uint32_t window, uint64_t payload, opin_grant *grant) {
+    uint32_t number = (uint32_t)payload;
+    if (payload >= family->payloads) {
         return false;
     }
-    grant->kind = f->first_kind + (uint32_t)f->kind_count - 1;
+    grant->kind = family->first_kind + (uint32_t)family->kind_count - 1;
     while (number < profile->kinds[grant->kind].base) {
         grant->kind--;
     }
     const opin_kind *const kind = &profile->kinds[grant->kind];
-    number -= kind->base;
-    rest = opin_divide(number, kind->variants);
-    grant->variant = number - rest * kind->variants;
-    number = opin_divide(rest, kind->duration_count);
-    grant->duration = rest - number * kind->duration_count;
-    grant->start = window * f->window + number;
+    const uint64_t by_variants = opin_long_division(number - kind->base, kind->variants);
+    const uint64_t by_durations = opin_long_division((uint32_t)by_variants, kind->duration_count);
+    grant->variant = (uint32_t)(by_variants >> 32);
+    grant->duration = (uint32_t)(by_durations >> 32);
+    grant->start = window * family->window + (uint32_t)by_durations;
     return true;
 }
 
@@ -35,37 +33,39 @@ OPIN_LOCAL void opin_look_up(const opin_profile *profile, opin_code *code) {
     const uint32_t duration = range->first + range->step * index;
     code->kind = kind;
     code->starts = begins + (uint32_t)kind->opens;
-    code->is_endless = duration == 0;
-    code->ends = duration == 0 ? OPIN_NEVER : begins + duration + (uint32_t)kind->closes;
+    code->duration = duration;
+    code->ends = duration == 0 ? OPIN_NEVER : begins + duration + (uint32_t)kind->closes + profile->tolerance;
     code->lapses = range->lapses;
-    code->fresh_until = range->lapses ? code->starts + kind->activation : code->ends + profile->tolerance;
+    code->fresh_until = range->lapses ? code->starts + kind->activation : code->ends;
 }
 
 /* Whether count keys are all of the alphabet, and the number that they spell. */
 OPIN_LOCAL bool opin_spells(const opin_profile *profile, const char *text, uint32_t count, uint32_t *number) {
-    *number = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t spelled = 0;
+    while (count-- > 0) {
         uint32_t digit = 0;
-        while (profile->alphabet[digit] != text[i]) {
+        while (profile->alphabet[digit] != *text) {
             digit++;
             if (digit == profile->radix) {
                 return false;
             }
         }
-        *number = *number * profile->radix + digit;
+        spelled = spelled * profile->radix + digit;
+        text++;
     }
+    *number = spelled;
     return true;
 }
 
 /* The one family that claims a text. */
 OPIN_LOCAL bool opin_claims(const opin_profile *profile, const char *text, uint32_t length, opin_claim *claim) {
-    for (claim->family = 0; claim->family < profile->family_count; claim->family++) {
-        const opin_family *const family = &profile->families[claim->family];
+    for (const opin_family *family = profile->families; family < profile->families + profile->family_count; family++) {
         const char *const sealed = text + family->prefix_length;
         const uint32_t half = family->length / 2U;
         if (length == (uint32_t)family->prefix_length + family->length &&
             opin_equal((const uint8_t *)text, (const uint8_t *)family->prefix, family->prefix_length) &&
             opin_spells(profile, sealed, half, &claim->a) && opin_spells(profile, sealed + half, family->length - half, &claim->b)) {
+            claim->family = family;
             return true;
         }
     }

@@ -25,88 +25,80 @@ static void feed_byte(opin_feed *feed, uint32_t byte) {
     }
 }
 
-static void feed_word(opin_feed *feed, uint32_t word) {
-    for (uint32_t i = 0; i < 4; i++) {
-        feed_byte(feed, word >> 24);
-        word <<= 8;
-    }
-}
-
-/* The key of a token. Not within derive: its message would be on the stack while the key is hashed. */
+/* The key of a token. */
 static void set_key(opin_key *key, const uint8_t token[OPIN_TOKEN_BYTES]) {
     for (uint32_t i = 0; i < 8; i++) {
-        key->outer[i] = opin_get(token + 4 * i, 4);
+        key->inner[i] = opin_get(token + 4 * i);
     }
-    opin_key_set(key, key->outer);
+    opin_key_set(key, key->inner);
 }
 
-/* KDF(key, label, context): eight words that take the place of key->inner. A label ends with the 00 that follows it. */
-OPIN_APART static void derive(opin_key *key, const char *label, const uint8_t *context, uint32_t count) {
+/* KDF(token, "opin" label, context): eight words in key->inner. A label ends with the 00 that follows it. */
+OPIN_APART static void derive(opin_key *key, const uint8_t token[OPIN_TOKEN_BYTES], const char *label, const uint8_t *context,
+                              uint32_t count) {
     opin_feed feed;
+    set_key(key, token);
     feed.state = key->inner;
-    feed.count = 64;
-    feed_word(&feed, 1);
+    feed.w[0] = 1;
+    feed.w[1] = 0x6f70696eU; /* "opin" */
+    feed.count = 64 + 8;
     do {
         feed_byte(&feed, (uint8_t)*label);
     } while (*label++ != 0);
     while (count-- > 0) {
         feed_byte(&feed, *context++);
     }
-    feed_word(&feed, 256);
-    const uint32_t bits = 8 * feed.count;
-    feed_byte(&feed, 0x80);
-    while (feed.count % 64 != 60) {
-        feed_byte(&feed, 0);
+    const uint32_t bits = 8 * (feed.count + 4);
+    feed_byte(&feed, 0); /* be32(256) is 00 00 01 00; then the padding: 80, zeros, and the bits of the message in its last word */
+    for (uint32_t end = 0x00010080U; end != 0 || feed.count % 64 != 60; end <<= 8) {
+        feed_byte(&feed, end >> 24);
     }
-    feed_word(&feed, bits);
+    feed.w[15] = bits;
+    opin_hash_block(feed.state, feed.w);
     opin_hmac_close(key->inner, key, feed.w);
 }
 
 OPIN_LOCAL void opin_tag(uint8_t tag[OPIN_TAG_BYTES], const uint8_t token[OPIN_TOKEN_BYTES], const char *text, uint32_t length) {
     opin_key key;
-    set_key(&key, token);
-    derive(&key, "opin remember", (const uint8_t *)text, length);
-    opin_put(tag, 4, key.inner[0]);
-    opin_put(tag + 4, 4, key.inner[1]);
+    derive(&key, token, " remember", (const uint8_t *)text, length);
+    opin_put(tag, key.inner[0]);
+    opin_put(tag + 4, key.inner[1]);
 }
 
 /* KDF(token, label, be32(number)). */
 static void derive_from_number(opin_key *key, const uint8_t token[OPIN_TOKEN_BYTES], const char *label, uint32_t number) {
     uint8_t context[4];
-    opin_put(context, 4, number);
-    set_key(key, token);
-    derive(key, label, context, sizeof context);
+    opin_put(context, number);
+    derive(key, token, label, context, sizeof context);
 }
 
 /* Step the token to generation next, in place. */
 OPIN_LOCAL void opin_step(uint8_t token[OPIN_TOKEN_BYTES], uint32_t next) {
     opin_key key;
-    derive_from_number(&key, token, "opin ratchet", next);
+    derive_from_number(&key, token, " ratchet", next);
     for (uint32_t i = 0; i < 8; i++) {
-        opin_put(token + 4 * i, 4, key.inner[i]);
+        opin_put(token + 4 * i, key.inner[i]);
     }
 }
 
 OPIN_LOCAL uint32_t opin_check(const uint8_t token[OPIN_TOKEN_BYTES], uint32_t generation) {
     opin_key key;
-    derive_from_number(&key, token, "opin check", generation);
+    derive_from_number(&key, token, " check", generation);
     return key.inner[0];
 }
 
 /* The payload of a code under one window's key. The same time for every number. */
-OPIN_APART OPIN_LOCAL uint64_t opin_open(const opin_profile *profile, const uint8_t token[OPIN_TOKEN_BYTES], const opin_claim *claim,
+OPIN_LOCAL uint64_t opin_open(const opin_profile *profile, const uint8_t token[OPIN_TOKEN_BYTES], const opin_claim *claim,
                               uint32_t window) {
-    const opin_family *const family = &profile->families[claim->family];
+    const opin_family *const family = claim->family;
     uint8_t context[OPIN_DIGEST_BYTES + 5];
     uint32_t a = claim->a, b = claim->b;
     opin_key key;
     memcpy(context, profile->digest, OPIN_DIGEST_BYTES);
-    context[OPIN_DIGEST_BYTES] = (uint8_t)claim->family;
-    opin_put(context + OPIN_DIGEST_BYTES + 1, 4, window);
-    set_key(&key, token);
-    derive(&key, "opin window", context, sizeof context);
-    memcpy(key.outer, key.inner, sizeof key.outer);
-    opin_key_set(&key, key.outer);
+    context[OPIN_DIGEST_BYTES] = profile->kinds[family->first_kind].family;
+    opin_put(context + OPIN_DIGEST_BYTES + 1, window);
+    derive(&key, token, " window", context, sizeof context);
+    opin_key_set(&key, key.inner);
     opin_decipher(&a, &b, &key, family->low, family->high);
     return (uint64_t)opin_scale(a, family->high, b) << 32 | (a * family->high + b);
 }

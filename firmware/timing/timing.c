@@ -60,7 +60,7 @@ int main(int count, char **arguments) {
         for (int i = 0; i < BATCH; i++) {
             classes[i] = (uint8_t)(chance() >> 20 & 1);
             const uint64_t random = chance();
-            claims[i].family = 0;
+            claims[i].family = family;
             claims[i].a = classes[i] != 0 ? (uint32_t)(random >> 32) % family->low : 1234 % family->low;
             claims[i].b = classes[i] != 0 ? (uint32_t)random % family->high : 8642 % family->high;
         }

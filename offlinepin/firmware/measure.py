@@ -24,7 +24,7 @@ from offlinepin.vendor import Vendor, load
 
 CAPACITY: Final = 32
 MOST_CODE: Final = 6_144  # of the standard product's codes alone, with what the compiler adds; as all of these
-MOST_CODE_WITH_SERVICE: Final = 7_040  # with all service codes, as the plug-in ships it
+MOST_CODE_WITH_SERVICE: Final = 6_464  # with all service codes, as the plug-in ships it
 MOST_RAM: Final = 1_504
 MOST_INSTRUCTIONS: Final = 1_500_000
 LIVE_CODES: Final = 72_000  # that a lock of an igloo-style product searches which keeps a list of what is live: one HMAC each

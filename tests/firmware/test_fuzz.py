@@ -73,7 +73,7 @@ def test_a_lock_that_goes_astray_is_found(fault: str, firmware: Path, tmp_path: 
 def test_the_command_counts_what_it_ran_and_keeps_the_input_that_shows_a_fault(
     firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wrong = astray(firmware, tmp_path, "payload.c", "payload >= f->payloads", "payload > f->payloads")
+    wrong = astray(firmware, tmp_path, "payload.c", "payload >= family->payloads", "payload > family->payloads")
     monkeypatch.setattr(fuzzing, "sources", lambda: wrong)
     monkeypatch.setattr(sys, "argv", ["fuzzing", "--seconds", "30", "--inputs", str(tmp_path / "inputs")])
     monkeypatch.setattr(fuzzing, "TARGETS", {"table": TARGETS["table"]})

@@ -12,7 +12,7 @@ from offlinepin.firmware.measure import Cost, broken, lines, measure
 
 COST = Cost(
     part="cortex-m0plus",
-    code=CodeSize(6_900, 40, 900),
+    code=CodeSize(6_400, 40, 900),
     plain=CodeSize(6_000, 40, 500),
     parts=CodeSize(9_000, 40, 900),
     gcc=(7_100, 8_200),

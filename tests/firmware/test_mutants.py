@@ -48,8 +48,8 @@ MUTANTS = [
     Mutant(
         "the first candidate slot is one too early",
         "decide.c",
-        "opin_divide(from, family->slot) + 1;",
-        "opin_divide(from, family->slot);",
+        "const uint32_t oldest = slots_begun(family, t, -family->earliest),",
+        "const uint32_t oldest = slots_begun(family, t, -family->earliest) - 1,",
     ),
     Mutant(
         "the newest candidate window is missing",
@@ -57,9 +57,9 @@ MUTANTS = [
         "window <= opin_divide(newest, family->window)",
         "window <= opin_divide(oldest, family->window)",
     ),
-    Mutant("a code ends a second late", "decide.c", "t >= code->ends + profile->tolerance", "t > code->ends + profile->tolerance"),
+    Mutant("a code ends a second late", "decide.c", "if (t >= code->ends) {", "if (t > code->ends) {"),
     Mutant("a code begins a second late", "decide.c", "t + profile->tolerance < code->starts", "t + profile->tolerance <= code->starts"),
-    Mutant("the tolerance is forgotten at the end", "decide.c", "t >= code->ends + profile->tolerance", "t >= code->ends"),
+    Mutant("the tolerance is forgotten at the end", "payload.c", "(uint32_t)kind->closes + profile->tolerance;", "(uint32_t)kind->closes;"),
     Mutant("a lapsed code opens", "decide.c", "if (!is_held && code->lapses &&", "if (is_held && code->lapses &&"),
     Mutant(
         "the floor is not moved",
@@ -67,9 +67,9 @@ MUTANTS = [
         "        judging->floor = floor;\n",
         "        judging->floor = opin_floor(judging->lock);\n",
     ),
-    Mutant("days begin on a Friday", "decide.c", "day + 3 - opin_divide(day + 3, 7)", "day + 4 - opin_divide(day + 4, 7)"),
+    Mutant("days begin on a Friday", "decide.c", "opin_rest(day + 3, 7)", "opin_rest(day + 4, 7)"),
     Mutant("a single-use code leaves no mark", "decide.c", "        opin_mark(lock, code);\n", "        ;\n"),
-    Mutant("masking digits are not taken off", "decide.c", "->masking || length == 0 ? 1 :", "->masking || length == 0 ? length :"),
+    Mutant("masking digits are not taken off", "decide.c", "->masking ? length : 0;", "->masking ? 0 : 0;"),
     Mutant(
         "nothing is read back",
         "journal.c",
@@ -82,7 +82,7 @@ MUTANTS = [
         "    clear_word(lock, lock->bank_bytes - lock->bank.start); /* after",
         "    /* after",
     ),
-    Mutant("a torn change is damage", "journal.c", "if (last > at + OPIN_WORD &&", "if (last > at &&"),
+    Mutant("a torn change is damage", "journal.c", "if (last > check_at + OPIN_WORD) {", "if (last > check_at) {"),
     Mutant("a round is left out", "opin_cipher.h", "i = OPIN_ROUNDS; i-- > 0;", "i = OPIN_ROUNDS - 1; i-- > 0;"),
     Mutant(
         "superseded marks stay",
