@@ -250,8 +250,10 @@ def _reason(profile: Profile, state: State, reading: _Reading, t: int) -> Reason
         return Reason.EXPIRED
     if not kind.open_at(t):
         return Reason.OUTSIDE_HOURS
-    if held is None and kind.remembers(grant.duration) and len(state.remembered) >= profile.lock.capacity:
-        return Reason.FULL
+    if held is None and kind.remembers(grant.duration):
+        left = _supersede(profile, state, grant).forget(profile, state.floor).remembered  # what it ends makes room for it
+        if len(left) >= profile.lock.capacity:
+            return Reason.FULL
     return Reason.OPENED
 
 
@@ -267,12 +269,18 @@ def _use(profile: Profile, state: State, reading: _Reading, t: int) -> State:
     if reading.held is None and kind.remembers(grant.duration):
         ends = [end for end in (times.ends, t + kind.linger if kind.linger else None) if end is not None]
         state = replace(state, remembered=(*state.remembered, Remembered(reading.tag, grant, min(ends, default=None))))
-    if kind.supersedes:
-        group = kind.supersedes
-        newest = max((times.starts, grant.variant), state.superseded_below(group) or (0, 0))
-        others = [s for s in state.supersede if s[0] != group]
-        state = replace(state, supersede=tuple(sorted([*others, (group, *newest)])))
-    return _act(profile, state, grant, times.starts, t)
+    return _act(profile, _supersede(profile, state, grant), grant, times.starts, t)
+
+
+def _supersede(profile: Profile, state: State, grant: Grant) -> State:
+    """The state after a code was used that kills the older ones of its group, if it has one."""
+    _, kind = grant.of(profile)
+    if not kind.supersedes:
+        return state
+    group = kind.supersedes
+    newest = max((life(profile, grant).starts, grant.variant), state.superseded_below(group) or (0, 0))
+    others = [s for s in state.supersede if s[0] != group]
+    return replace(state, supersede=tuple(sorted([*others, (group, *newest)])))
 
 
 def _act(profile: Profile, state: State, grant: Grant, starts: int, t: int) -> State:

@@ -292,7 +292,8 @@ class Rules:
         if not (kind.hours[0] <= second < kind.hours[1] and kind.weekdays >> (day + 3) % 7 & 1):  # 1970-01-01 was a Thursday
             return Reason.OUTSIDE_HOURS
         if reading.held is None and _must_be_remembered(kind, reading.grant.duration):
-            remembered = [known for known in world.known if self._matters(world, known, t)]
+            after = self._supersede(world, reading.grant)
+            remembered = [known for known in world.known if self._matters(after, known, t)]
             if len(remembered) >= self.profile.lock.capacity:
                 return Reason.FULL
         return Reason.OPENED
@@ -335,10 +336,15 @@ class Rules:
             ends = [end for end in (times.ends, t + kind.linger if kind.linger else None) if end is not None]
             stale = {known for known in world.known if known.text == reading.text}
             world = replace(world, known=world.known - stale | {Known(reading.text, grant, min(ends, default=None))})
-        if kind.supersedes:
-            mine = {entry for entry in world.newest if entry[0] == kind.supersedes}
-            world = replace(world, newest=world.newest - mine | {max({*mine, (kind.supersedes, times.starts, grant.variant)})})
-        return world
+        return self._supersede(world, grant)
+
+    def _supersede(self, world: World, grant: Grant) -> World:
+        """A code of a group was used: the older ones are dead."""
+        group = self._kind(grant).supersedes
+        if not group:
+            return world
+        mine = {entry for entry in world.newest if entry[0] == group}
+        return replace(world, newest=world.newest - mine | {max({*mine, (group, self.times(grant).starts, grant.variant)})})
 
     def _follow_up(self, world: World, grant: Grant, text: str) -> World | None:
         """``2`` or ``3`` after a code whose family has the privilege, or six symbols of a guest's own; ``None`` if it is neither."""

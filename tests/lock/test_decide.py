@@ -274,6 +274,20 @@ def test_a_lock_full_of_cleared_codes_can_forget_them() -> None:
     assert door.reason(door.code("endless", SLOT + 1), NOW + HOUR) is Reason.OPENED
 
 
+def test_a_full_lock_admits_the_code_that_ends_the_one_it_remembers() -> None:
+    """Format 1, section 9: ``full`` means that nothing can be forgotten; what a newer code of its group kills can be."""
+    rules = profile(capacity=1).model_dump(mode="json")
+    guest = next(k for k in rules["families"][0]["kinds"] if k["name"] == "guest")
+    guest["activation"] = 1
+    door = Door(Profile.parse(rules))
+    first = door.code("guest", duration=4)
+    assert door.reason(first) is Reason.OPENED
+    assert door.reason(door.code("guest", duration=6)) is Reason.FULL, "of the same start and variant, so it ends nothing"
+    assert door.reason(door.code("stay", duration=5)) is Reason.FULL, "of no group"
+    assert door.reason(door.code("guest", duration=4, variant=1)) is Reason.OPENED
+    assert door.reason(first) is Reason.SUPERSEDED
+
+
 def test_a_text_that_no_code_is_is_unknown() -> None:
     assert {Door().reason(text) for text in WRONG} == {Reason.UNKNOWN}
     assert Door().enter(WRONG[0]).grant is None
