@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -125,9 +126,11 @@ def read(
             closed dates unless this is true.
 
     Raises:
-        CalendarError: the content is no calendar at all.
+        CalendarError: the content is no calendar at all, or the package that reads calendars is missing.
         UnknownTimeZoneError: the zone is unknown.
     """
+    if find_spec("icalendar") is None:
+        raise CalendarError("calendars are read with the package icalendar; install it with: pip install 'offlinepin[cli]'")
     if content.lstrip()[:1] in ("", b""):
         raise CalendarError("the calendar is empty; it must begin with BEGIN:VCALENDAR")
     rules = _Rules(check_in, check_out, zone(time_zone), closed_is_stay)
@@ -161,7 +164,8 @@ def _split(content: bytes) -> tuple[list[_Entry], bytes, int]:
     body = iter([(number, line) for number, line in lines if line.strip()])
     _, first = next(body)
     if first.strip().upper() != b"BEGIN:VCALENDAR":
-        raise CalendarError(f"this is no calendar: it begins with {first[:40].decode(errors='replace')!r}, not with BEGIN:VCALENDAR")
+        shown = first[:12].decode(errors="replace")  # and no more of it: a wrong file may be a key
+        raise CalendarError(f"this is no calendar: it begins with {shown!r}, not with BEGIN:VCALENDAR")
     entries: list[_Entry] = []
     zones: list[bytes] = []
     current: _Entry | None = None
@@ -206,11 +210,9 @@ def _unfold(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _parse(entry: _Entry, zones: bytes) -> Event:
     """One entry by itself, with the calendar's zones if they help. ``CalendarError`` if any line of it is broken."""
-    try:
-        from icalendar import Calendar as Document
-        from icalendar import Event
-    except ModuleNotFoundError as cause:
-        raise CalendarError("calendars are read with the package icalendar: install offlinepin[cli]") from cause
+    from icalendar import Calendar as Document
+    from icalendar import Event
+
     if entry.problem:
         raise CalendarError(entry.problem)
     try:

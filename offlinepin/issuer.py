@@ -14,6 +14,8 @@ from offlinepin.engine.token import DeviceToken
 from offlinepin.errors import (
     AmbiguousTimeError,
     ExhaustedError,
+    KeyMaterialError,
+    LedgerError,
     RequestError,
     StayError,
     TokenOutOfStepError,
@@ -44,6 +46,7 @@ class Issuer:
 
     Raises:
         VendorError: the vendor is unknown.
+        KeyMaterialError, LedgerError: the keys or the ledger are nothing of that kind.
         WeakProfileError: its odds are worse than 1 in 1,000.
     """
 
@@ -51,6 +54,10 @@ class Issuer:
         self, keys: TokenSource, vendor: str | Vendor | Profile, ledger: Ledger | None = None, *, allow_weak: bool = False
     ) -> None:
         self.vendor = resolve(vendor)
+        if not hasattr(keys, "token"):
+            raise KeyMaterialError(f"the keys are a MasterKey, ImportedTokens or a source of your own, not of type {type(keys).__name__}")
+        if ledger is not None and not hasattr(ledger, "take"):
+            raise LedgerError(f"a ledger is a SqliteLedger, a MemoryLedger or one of your own, not of type {type(ledger).__name__}")
         self.ledger = MemoryLedger() if ledger is None else ledger
         self._keys = keys
         self._tokens: dict[tuple[str, int], DeviceToken] = {}

@@ -51,8 +51,9 @@ class Request:
 
     def check(self, now: datetime) -> None:
         """Refuse times that make no request at all. Raises errors of :class:`RequestError`."""
-        if self.max_time_rounding is not None and self.max_time_rounding < timedelta():
-            raise RequestError(f"the largest rounding must be 0 or more, not {self.max_time_rounding}")
+        largest = self.max_time_rounding
+        if largest is not None and (not isinstance(largest, timedelta) or largest < timedelta()):
+            raise RequestError(f"the largest rounding must be a timedelta of 0 or more, or 1h or 1d, not {largest!r}")
         check_moment(self.starts_at, "the start")
         if self.ends_at is None:
             return
@@ -214,11 +215,14 @@ def _no_choice(vendor: Vendor, request: Request) -> str:
     profile = vendor.profile
     if request.level is not None:
         profile.family_index(request.level)  # names the levels if it is unknown
-    names = ", ".join(
-        f"{k.name if len(f.kinds) > 1 else f.name + ': ' + k.name}{' (one-time)' if k.uses else ''}"
-        for f in profile.families
-        for k in f.kinds
-        if request.level in (None, f.name) and k.action in (Action.UNLOCK, Action.PASSAGE)
+    names = (
+        ", ".join(
+            f"{k.name if len(f.kinds) > 1 else f.name + ': ' + k.name}{' (one-time)' if k.uses else ''}"
+            for f in profile.families
+            for k in f.kinds
+            if request.level in (None, f.name) and k.action in (Action.UNLOCK, Action.PASSAGE)
+        )
+        or "none to ask for"
     )
     wanted = f"no kind {request.kind!r}" if request.kind else f"no {'one-time' if request.one_time else 'reusable'} kind"
     return f"vendor {vendor.name!r} has {wanted}{' that is one-time' if request.kind and request.one_time else ''}; it has {names}"

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from offlinepin.cli.app import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -34,3 +39,17 @@ def test_the_example_of_the_readme_opens_the_lock(capsys: pytest.CaptureFixture[
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
     exec(compile(example, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 - the page is ours
     assert capsys.readouterr().out.splitlines()[-1] == "opened"
+
+
+def test_every_command_of_the_readme_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "examples", "examples")
+    Path("requests.csv").write_text("device_id,starts_at,ends_at\ndoor,2027-07-01T15:00Z,2027-07-04T11:00Z\n")
+    commands = re.findall(r"^offlinepin (.*)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(commands) >= 7
+    for command in commands:
+        words = shlex.split(command, comments=True)
+        if "--firmware" not in words:  # tests/firmware/test_terminal.py has that one
+            present = ["--now", "2027-06-01T00:00Z"] if words[0] in ("issue", "batch") else []
+            done = CliRunner().invoke(app, [*words, *present])
+            assert done.exit_code == 0, (command, done.stderr)

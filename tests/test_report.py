@@ -539,6 +539,15 @@ def test_no_plotting_library_is_loaded_until_something_is_drawn() -> None:
     assert "pip install 'offlinepin[report]'" in ran.stdout
 
 
+@pytest.mark.parametrize("name", VENDORS)
+@pytest.mark.parametrize("length", [7, 8, 9, 11])
+def test_an_evening_is_held_off_only_where_a_day_hardly_ever_succeeds(name: str, length: int) -> None:
+    made = report(name, length=length)
+    text = " ".join(made.text(80).split())
+    assert ("holds off someone who tries for an evening" in text) <= (made.entry.chances[0] <= 0.02)
+    assert ("not hold off even someone who tries for a day" in text) is (made.entry.chances[0] > 0.02)
+
+
 @pytest.mark.parametrize(
     ("number", "words"),
     [

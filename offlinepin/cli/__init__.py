@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal or a file's encoding cannot show costs nobody a code
+            stream.reconfigure(errors="backslashreplace")
     try:
         from offlinepin.cli.app import app
     except ModuleNotFoundError as cause:

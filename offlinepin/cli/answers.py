@@ -120,7 +120,7 @@ def _table(served: Iterable[Served]) -> Table:
         asked = f"{s.stay.starts_at:%Y-%m-%d} to\n{s.stay.ends_at:%Y-%m-%d}"
         words = [*(word for notice in s.pin.notices for word in _short(notice)), *filter(None, [s.remark])]
         rows.append((f"{s.stay.name}\n{asked}", s.pin.grouped, "\n".join(times), "\n".join(words)))
-    return fill(table("", "Stay", "Code!", "Times!", "Notices"), rows)
+    return fill(table("Stay", "Code!", "Times!", "Notices"), rows)
 
 
 def _short(notice: Notice) -> Iterator[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from offlinepin import __version__
 from offlinepin.cli import batch, checking, firmware, issuing, keys, listing, lock, reporting, serve, vectors
 
 app = typer.Typer(
@@ -14,6 +17,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a traceback with local variables could show a key
     rich_markup_mode="rich",
 )
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)] = False,
+) -> None:
+    del version  # printed by then
+
+
 app.add_typer(keys.group, name="key")
 app.command("vendors")(listing.vendors)
 app.command("profile")(listing.profile)

@@ -37,11 +37,7 @@ def new(
 
     Example: offlinepin key new master.key --passphrase
     """
-    secret: str | None = None
-    if passphrase:
-        secret = os.environ.get(options.PASSPHRASE_VARIABLE) or typer.prompt(
-            "Passphrase", hide_input=True, confirmation_prompt=True, err=True
-        )
+    secret = options.passphrase(confirm=True) if passphrase else None
     MasterKey.generate().save(path, passphrase=secret)
     note(f"A new master key is in {path}{', wrapped' if secret else ''}. Keep a copy in a safe place.")
 

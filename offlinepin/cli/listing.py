@@ -33,7 +33,7 @@ def vendors() -> None:
             failed = True
             continue
         rows.append((name, vendor.title, vendor.profile.clock, ", ".join(f.name for f in vendor.profile.families)))
-    show(fill(table("", "Name!", "Title", "Clock!", "Families"), rows))
+    show(fill(table("Name!", "Title", "Clock!", "Families"), rows))
     if failed:
         raise typer.Exit(FAILED)
 
@@ -56,7 +56,7 @@ def profile(
     show(f"{found.name}: {found.clock} clock, keys {found.alphabet}, digest {found.digest.hex()}")
     for family in found.families:
         rows = ((k.name, k.action.value, k.describe_durations(), str(k.variants), _rules(k)) for k in family.kinds)
-        show(fill(table(_family_title(family), "Kind!", "Action!", "Durations", "Variants>", "Rules"), rows))
+        show(_family_title(family), fill(table("Kind!", "Action!", "Durations", "Variants>", "Rules"), rows))
     policy, lockout = found.lock, found.lock.lockout
     show(
         f"Lock: tolerance {policy.tolerance} s; remembers {policy.capacity} codes; {lockout.free} wrong entries are free, then waits of "

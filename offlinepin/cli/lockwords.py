@@ -22,6 +22,7 @@ from offlinepin.lock.session import Outcome, Session, wear_of_an_opening
 COMMENT: Final = ";"
 ENDURANCE: Final = 10_000  # erases that a page of a controller's own flash is good for
 _OPENINGS: Final = 20  # a day
+_SHOWN: Final = 12  # characters
 _UNITS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LENGTH: Final = re.compile(r"(?:[0-9]{1,9} ?(?:s|min|h|d|w) ?)+", re.ASCII)
 _FOUND: Final = {
@@ -64,7 +65,8 @@ def _keys(session: Session, line: str) -> Iterator[Said]:
     gaps = "".join(c for c in " -" if c not in keys)
     typed = re.sub(f"(?<=[^{gaps}])[{gaps}](?=[^{gaps}])", "", line) if gaps else line
     if not typed or typed[0] not in keys:
-        raise RequestError(f"{line!r} is neither keys ({keys}) nor a word; the words are {', '.join(WORDS)}")
+        shown = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"  # a line of a wrong file may be a key
+        raise RequestError(f"{shown!r} is neither keys ({keys}) nor a word; the words are {', '.join(WORDS)}")
     outcomes = session.press(typed)
     for outcome in outcomes:
         yield _outcome(session, outcome)

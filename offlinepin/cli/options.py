@@ -13,9 +13,10 @@ from typing import Annotated, Final
 
 import typer
 
+from offlinepin.cli.show import note
 from offlinepin.engine.clock import check_moment, zone
 from offlinepin.engine.profile import Profile
-from offlinepin.errors import KeyMaterialError, NaiveDatetimeError, ProfileError, RequestError, UnwrapError, VendorError
+from offlinepin.errors import KeyMaterialError, NaiveDatetimeError, RequestError, UnwrapError, VendorError
 from offlinepin.issuer import Issuer
 from offlinepin.keys import ENVIRONMENT_VARIABLE, MasterKey
 from offlinepin.ledger import Place, RequestKey, SqliteLedger, Taken
@@ -105,10 +106,7 @@ def find_vendor(name: str | None) -> Vendor:
     path = Path(name)
     if not path.exists() and path.suffix != ".json" and path.name == name:
         return load(name)  # it names the vendors there are
-    try:
-        return resolve(Profile.load(path))
-    except OSError as cause:
-        raise ProfileError("", f"the file {name!r} cannot be read: {cause.strerror}") from None
+    return resolve(Profile.load(path))
 
 
 def master_key(key_file: Path | None) -> MasterKey:
@@ -121,22 +119,21 @@ def master_key(key_file: Path | None) -> MasterKey:
             return MasterKey.from_env(passphrase=passphrase)
         return MasterKey.from_file(key_file, passphrase=passphrase)
 
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE) or None
-    if passphrase is not None or not sys.stdin.isatty():
-        return _explained(read, passphrase)
     try:
-        return read(None)
+        found = read(None)
     except UnwrapError:
-        return read(typer.prompt("Passphrase", hide_input=True, err=True))
+        return read(passphrase())
+    if key_file is not None and os.name == "posix" and key_file.stat().st_mode & 0o077:
+        note(f"Other users of this machine can get at the key file {str(key_file)!r}; chmod 600 makes it yours alone.")
+    return found
 
 
-def _explained(read: Callable[[str | None], MasterKey], passphrase: str | None) -> MasterKey:
-    try:
-        return read(passphrase)
-    except UnwrapError as cause:
-        if passphrase is not None:
-            raise
-        raise UnwrapError(f"{cause}: in {PASSPHRASE_VARIABLE}, or at a terminal") from None
+def passphrase(confirm: bool = False) -> str:
+    """The passphrase of the environment, or one that is typed at the terminal. ``UnwrapError`` where there is neither."""
+    given = os.environ.get(PASSPHRASE_VARIABLE)
+    if not given and not sys.stdin.isatty():
+        raise UnwrapError(f"the key's passphrase is missing; give it in {PASSPHRASE_VARIABLE}, or at a terminal")
+    return given or str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True))
 
 
 class LateLedger:
@@ -148,7 +145,10 @@ class LateLedger:
 
     def _open(self) -> SqliteLedger:
         if self._ledger is None:
+            is_new = not self._path.exists()
             self._ledger = SqliteLedger(self._path)
+            if is_new:
+                note(f"A new ledger begins in {str(self._path)!r}. Keep it with the key: it knows which codes were handed out.")
         return self._ledger
 
     def recall(self, request: RequestKey) -> Taken | None:
@@ -181,7 +181,7 @@ class LateLedger:
 def opened(key_file: Path | None, vendor: str | None, ledger: Path | None, allow_weak: bool) -> Iterator[Issuer]:
     """The issuer that the options describe; its ledger is closed in the end."""
     if ledger is None:
-        ledger = Path("offlinepin.ledger") if key_file is None else key_file.with_name(key_file.name + ".ledger")
+        ledger = Path("offlinepin.ledger" if key_file is None else f"{key_file}.ledger")
     found = find_vendor(vendor)
     with closing(LateLedger(ledger)) as book:
         yield Issuer(master_key(key_file), found, book, allow_weak=allow_weak)

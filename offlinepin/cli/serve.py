@@ -57,7 +57,9 @@ def serve(
     limits: Limits = None,
     tick: Annotated[float, typer.Option(help="Seconds between two looks at what is due; 0 leaves that to another process.", min=0)] = 1.0,
     threads: Annotated[int, typer.Option(help="Requests worked on at one time.", min=1, max=64)] = 8,
-    keep_events: Annotated[int, typer.Option(help="Days that events and action attempts are kept.", min=1, max=36500)] = 90,
+    keep_events: Annotated[
+        int, typer.Option(help="Days that events, action attempts and deleted access codes are kept.", min=1, max=36500)
+    ] = 90,
     demo: Demo = None,
 ) -> None:
     """Serve access codes over HTTP, as today's SDKs speak of them. SIGTERM and Ctrl-C let the requests under way finish.
@@ -113,13 +115,14 @@ def new(
 @plainly
 def listed(database: Database = "offlinepin.db", key_file: options.KeyFile = None) -> None:
     """Show each API key's beginning, its workspace, and whether it was revoked."""
+    _must_be_there(database)
     with _opened(database, key_file) as store:
         names = {workspace.workspace_id: workspace.name for workspace in store.workspaces()}
         rows = [
             (f"{key.shown}…", names[key.workspace_id], key.name, when(key.created_at), when(key.revoked_at) if key.revoked_at else "")
             for key in store.api_keys()
         ]
-    show(fill(table("", "key!", "workspace", "for", "made!", "revoked!"), rows))
+    show(fill(table("key!", "workspace", "for", "made!", "revoked!"), rows))
 
 
 @group.command("revoke")
@@ -130,9 +133,16 @@ def revoke(
     key_file: options.KeyFile = None,
 ) -> None:
     """Revoke an API key: within a second it opens nothing."""
+    _must_be_there(database)
     with _opened(database, key_file) as store:
         store.revoke_api_key(beginning.rstrip("…"))
     note("The key is revoked.")
+
+
+def _must_be_there(database: str) -> None:
+    """Where keys are looked up, a file that is not there is a wrong name, and no new store."""
+    if "://" not in database and not Path(database).exists():
+        raise _SettingError(f"there is no store {database!r}; name it with --database")
 
 
 @contextmanager

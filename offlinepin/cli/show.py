@@ -34,7 +34,8 @@ def plainly(command: Callable[P, R]) -> Callable[P, R]:
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            typer.echo(f"error [file]: {error.strerror}: {error.filename}", err=True)
+            about = "" if error.filename is None else f": {error.filename}"
+            typer.echo(f"error [file]: {error.strerror}{about}", err=True)
         raise typer.Exit(FAILED)
 
     return run
@@ -50,9 +51,9 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def table(title: str, *columns: str) -> Table:
+def table(*columns: str) -> Table:
     """An empty table; a column whose name ends in ``>`` is right-aligned, one in ``!`` is never broken."""
-    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         made.add_column(name.rstrip(">!"), justify="right" if name.endswith(">") else "left", no_wrap=name.endswith("!"))
     return made

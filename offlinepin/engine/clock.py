@@ -13,6 +13,7 @@ from offlinepin.errors import (
     AmbiguousTimeError,
     NaiveDatetimeError,
     NonexistentTimeError,
+    RequestError,
     TimeOutOfRangeError,
     TimeZoneRequiredError,
     UnknownTimeZoneError,
@@ -28,6 +29,8 @@ _STEP: Final = timedelta(days=6)  # shorter than any pause between two changes o
 
 def zone(name: str) -> tzinfo:
     """A zone by its IANA name, ``UTC``, or a fixed offset such as ``+02:00``. ``UnknownTimeZoneError`` for anything else."""
+    if not isinstance(name, str):
+        raise UnknownTimeZoneError(f"a time zone is given by its name, such as Europe/Berlin, UTC, or +02:00, not as {name!r}")
     if name in ("UTC", "Z"):
         return UTC
     offset = re.fullmatch(r"([+-])(\d\d):?([0-5]\d)", name)
@@ -40,7 +43,9 @@ def zone(name: str) -> tzinfo:
 
 
 def check_aware(moment: datetime, what: str) -> datetime:
-    """Refuse a datetime without a zone, which names no instant, with ``NaiveDatetimeError``."""
+    """Refuse a datetime without a zone, which names no instant, with ``NaiveDatetimeError``; ``RequestError`` for what is no datetime."""
+    if not isinstance(moment, datetime):
+        raise RequestError(f"{what} is a datetime with a time zone, not {moment!r}; datetime.fromisoformat makes one of a text")
     if moment.tzinfo is None or moment.utcoffset() is None:
         raise NaiveDatetimeError(f"{what} {moment.isoformat()} has no time zone; give one, as in {moment.isoformat()}+00:00")
     return moment

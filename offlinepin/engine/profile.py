@@ -248,8 +248,12 @@ class Profile(_Document):
 
     @classmethod
     def load(cls, path: str | Path) -> Profile:
-        """Read a profile document from a file of JSON."""
-        return cls.parse(Path(path).read_bytes())
+        """Read a profile document from a file of JSON. ``ProfileError`` if it cannot be read."""
+        try:
+            text = Path(path).read_bytes()
+        except OSError as cause:
+            raise ProfileError("", f"the file {str(path)!r} cannot be read: {cause.strerror}") from None
+        return cls.parse(text)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Profile:  # noqa: ARG002 - nothing is mutable
         """A copy with members changed, checked as any document is, and with a digest of its own."""

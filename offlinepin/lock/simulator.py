@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from offlinepin.engine.clock import check_aware
 from offlinepin.engine.codec import ungrouped
 from offlinepin.engine.profile import Action
-from offlinepin.errors import InvalidCodeError
+from offlinepin.errors import InvalidCodeError, ProvisioningError
 from offlinepin.lock.decide import Decision, decide
 from offlinepin.lock.state import State
 from offlinepin.provisioning import Provisioning
@@ -23,6 +23,10 @@ class Lock:
     """
 
     def __init__(self, provisioning: Provisioning) -> None:
+        if not isinstance(provisioning, Provisioning):
+            raise ProvisioningError(
+                f"a lock is made of a Provisioning, which Issuer.provision makes, not of type {type(provisioning).__name__}"
+            )
         self.provisioning = provisioning
         self.token = provisioning.token
         self.state = State(generation=self.token.generation)
@@ -43,6 +47,8 @@ class Lock:
             uptime: seconds since power-up; by default it advances with ``now``.
             clock_lost: whether the lock has lost its clock.
         """
+        if not isinstance(code, str):
+            raise InvalidCodeError(f"a code is text, as a leading zero is a digit like any other, not of type {type(code).__name__}")
         now = datetime.now(UTC) if now is None else check_aware(now, "the present").astimezone(UTC)
         reading = self.provisioning.clock.reading(now)
         gone = timedelta() if self._seen is None else max(timedelta(), now - self._seen)

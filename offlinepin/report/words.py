@@ -11,6 +11,7 @@ from offlinepin.report.figures import about, brief, chance, count, duration, lis
 from offlinepin.report.model import FamilyReport, Report
 from offlinepin.security import WORST_ODDS
 
+_FEW: Final = 0.02  # a chance that can be borne
 _HARM: Final = {
     "unlock": "opens the door",
     "passage": "leaves the door unlocked",
@@ -97,12 +98,15 @@ def _verdict(report: Report, worst: FamilyReport) -> str:
     if more <= 0:
         return f"That is strong: even a year at the door succeeds with less than {goal}."
     symbols = f"{worst.needed_per_year} sealed symbols instead of {worst.length}"
-    if report.entry.chances[-1] <= 0.02:
+    day, _, year = report.entry.chances
+    if year <= _FEW:
         return f"That is good for a door that people pass: nobody stands there for months unseen. For {goal} in a year it takes {symbols}."
-    return (
-        f"That holds off someone who tries for an evening, not someone who comes back for months. For {goal} in a year it takes {symbols}, "
-        "or fewer durations and variants, or a lockout that waits longer."
+    verdict = (
+        "That holds off someone who tries for an evening, not someone who comes back for months."
+        if day <= _FEW
+        else "That does not hold off even someone who tries for a day."
     )
+    return f"{verdict} For {goal} in a year it takes {symbols}, or fewer durations and variants, or a lockout that waits longer."
 
 
 def _odds(report: Report) -> Section:

@@ -21,10 +21,18 @@ _HOMES = {
     "LockUnderTest": "adapter",
     "VendorConformance": "conformance",
     "WrongLockError": "bench",
+    "strategies": "strategies",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        home = import_module(f"{__name__}.{_HOMES[name]}")
+    except ModuleNotFoundError as cause:
+        if cause.name not in ("hypothesis", "pytest"):
+            raise
+        what = f"{__name__}.{name} needs the package {cause.name}; install it with: pip install 'offlinepin[testing]'"
+        raise ModuleNotFoundError(what, name=cause.name) from None
+    return home if name == _HOMES[name] else getattr(home, name)

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from offlinepin.engine.clock import LockClock
+from offlinepin.engine.clock import LockClock, check_aware
 from offlinepin.engine.payload import Grant
+from offlinepin.engine.profile import Profile
 from offlinepin.errors import StateError
 from offlinepin.issuer import Issuer
 from offlinepin.keys import MasterKey
@@ -22,7 +23,7 @@ from offlinepin.testing.choosing import T
 from offlinepin.testing.clocks import ModelClock
 from offlinepin.testing.model import Rules
 from offlinepin.testing.worlds import Outcome, World
-from offlinepin.vendor import Vendor
+from offlinepin.vendor import Vendor, resolve
 
 DEVICE: Final = "bench"
 USUAL_ZONE: Final = "Europe/Berlin"  # of a civil lock whose vendor does not say
@@ -66,8 +67,8 @@ class Bench:
     """One lock under test.
 
     Args:
-        vendor: the product.
-        at: the true moment at which it begins.
+        vendor: the product, or a plug-in's name.
+        at: the true moment at which it begins, aware.
         factory: makes the lock.
         key: 32 bytes from which its codes come.
         follows_dst: whether its clock follows daylight saving time.
@@ -82,12 +83,13 @@ class Bench:
 
     def __init__(
         self,
-        vendor: Vendor,
+        vendor: str | Vendor | Profile,
         at: datetime,
         factory: LockFactory = DoorUnderTest,
         key: bytes = bytes(32),
         follows_dst: bool = True,
     ) -> None:
+        vendor, at = resolve(vendor), check_aware(at, "the moment")
         if vendor.profile.clock == "civil" and vendor.time_zone is None:
             vendor = replace(vendor, time_zone=USUAL_ZONE)
         self.vendor, self.profile, self.at = vendor, vendor.profile, at

@@ -188,13 +188,25 @@ def _vendor(name: str) -> Vendor:
     return load(name)
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 up")
+    return int(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Exit status 1 if a law was broken."""
     parser = argparse.ArgumentParser(prog="python -m offlinepin.testing.campaign", description=__doc__)
-    parser.add_argument("--entries", type=int, default=20_000, help="how many entries are typed (default %(default)s)")
+    parser.add_argument("--entries", type=_positive, default=20_000, help="how many entries are typed (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed does the same (default %(default)s)")
-    parser.add_argument("--vendor", action="append", help=f"a plug-in's name, or {GENERATED}; may be given again; all by default")
-    parser.add_argument("--jobs", type=int, default=2, help="processes (default %(default)s)")
+    parser.add_argument(
+        "--vendor",
+        action="append",
+        choices=(*discover(), GENERATED),
+        metavar="VENDOR",
+        help=f"a plug-in's name, or {GENERATED}; may be given again; all by default",
+    )
+    parser.add_argument("--jobs", type=_positive, default=2, help="processes (default %(default)s)")
     parser.add_argument("--session", type=int, help="do this one session again, and print what was done at the lock")
     options = parser.parse_args(arguments)
     if options.session is not None:

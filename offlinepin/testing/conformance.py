@@ -22,7 +22,7 @@ from offlinepin.pin import AccessPin
 from offlinepin.security import WORST_ODDS, profile_odds
 from offlinepin.testing.bench import DEVICE, Bench, WrongLockError
 from offlinepin.testing.profiles import ZONES
-from offlinepin.vendor import ENTRY_POINT_GROUP, Vendor, discover, load
+from offlinepin.vendor import ENTRY_POINT_GROUP, Vendor, discover, load, resolve
 
 WINDOWS: Final = 3
 _BEGIN: Final = datetime(2027, 1, 12, 9, tzinfo=UTC)  # a Tuesday, far from any change of clocks
@@ -57,6 +57,11 @@ class VendorConformance:
     """
 
     vendor: ClassVar[Vendor]
+
+    def __init_subclass__(cls) -> None:
+        """A plug-in's name or a bare profile will do. ``VendorError`` for anything else."""
+        if "vendor" in vars(cls):
+            cls.vendor = resolve(vars(cls)["vendor"])
 
     def test_its_profile_is_valid_and_is_data(self) -> None:
         """The document that is written is the document that is read, with the same digest."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def issue(key: Path, *args: str, vendor: str = "igloo", now: str = NOW) -> Result:
     done = CliRunner().invoke(app, ["issue", "--key-file", str(key), "--device", "d", "--vendor", vendor, "--now", now, *args])
-    return done.exit_code, done.stdout, done.stderr
+    return done.exit_code, done.stdout, re.sub(r"A new ledger begins .*\n", "", done.stderr)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -132,8 +134,37 @@ def test_the_key_may_come_from_the_environment_and_its_ledger_lies_in_the_folder
     expected = issue(key, *TIMES)
     monkeypatch.setenv("OFFLINEPIN_MASTER_KEY", KEY.hex())
     done = CliRunner().invoke(app, ["issue", "--device", "d", "--vendor", "igloo", "--now", NOW, *TIMES])
-    assert (done.exit_code, done.stdout, done.stderr) == expected
+    assert (done.exit_code, done.stdout) == expected[:2]
+    assert done.stderr == "A new ledger begins in 'offlinepin.ledger'. Keep it with the key: it knows which codes were handed out.\n"
     assert Path("offlinepin.ledger").exists()
+
+
+def test_a_ledger_that_is_there_is_gone_on_with_in_silence(key: Path) -> None:
+    for is_new in (True, False):
+        done = CliRunner().invoke(app, ["issue", "--key-file", str(key), "--device", "d", "--vendor", "igloo", "--now", NOW, *TIMES])
+        assert ("ledger" in done.stderr) is is_new
+
+
+@pytest.mark.parametrize("place", [".", ""])
+def test_a_folder_is_no_key_file(key: Path, place: str) -> None:
+    status, out, err = issue(Path(place), *TIMES)
+    assert (status, out) == (2, "")
+    assert err == "error [invalid_key]: the key file '.' cannot be read: Is a directory\n"
+    assert list(key.parent.iterdir()) == [key]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no owner's mode")
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o640, 0o604, 0o644, 0o660])
+def test_a_key_that_others_can_get_at_is_used_and_told_unless_it_is_wrapped(key: Path, mode: int) -> None:
+    wrapped = key.parent / "wrapped.key"
+    wrapped.write_text(MasterKey(KEY).wrap(passphrase="correct horse", n=2**10))
+    for path in (key, wrapped):
+        path.chmod(mode)
+        done = CliRunner().invoke(
+            app, ["provision", "d", "--vendor", "igloo", "--key-file", str(path)], env={"OFFLINEPIN_PASSPHRASE": "correct horse"}
+        )
+        assert done.exit_code == 0
+        assert ("chmod 600" in done.stderr) is (path is key and mode not in (0o600, 0o400))
 
 
 def test_a_wrapped_key_is_opened_by_the_passphrase_of_the_environment_and_by_no_other(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:

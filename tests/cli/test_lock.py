@@ -515,6 +515,16 @@ def test_two_sessions_at_one_file_do_not_undo_each_other() -> None:
     assert Path("door.lock").read_bytes() == before
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_key_file_taken_for_a_script_is_not_shown(wrapped: bool) -> None:
+    key = MasterKey(b"\xab" * 32)
+    text = key.wrap(passphrase="correct horse", n=2**10) if wrapped else key.export().hex()
+    status, _, err = run(*FIRST, script=text.encode())
+    assert status == 2
+    assert text[:12] in err
+    assert text[:13] not in err
+
+
 def test_no_secret_is_printed() -> None:
     code, made = stay_code(), provisioning()
     session = Session.new(made, START)

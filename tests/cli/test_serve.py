@@ -140,6 +140,14 @@ def test_a_key_is_shown_once_and_listed_by_its_beginning(run: Any) -> None:
     assert again != key
 
 
+@pytest.mark.parametrize("words", [["list"], ["revoke", "seam_key_x"]])
+def test_a_store_that_is_not_there_is_told_and_not_made_where_keys_are_looked_up(run: Any, words: list[str], tmp_path: Path) -> None:
+    done = run("api-key", *words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("error [invalid_setting]: there is no store ")
+    assert not (tmp_path / "codes.db").exists()
+
+
 def test_a_revoked_key_is_marked(run: Any) -> None:
     key = run("api-key", "new", "hotel").stdout.strip()
     assert run("api-key", "revoke", key[:17]).exit_code == 0

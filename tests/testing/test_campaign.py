@@ -10,6 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from offlinepin import Issuer, MasterKey
+from offlinepin.errors import NaiveDatetimeError, VendorError
 from offlinepin.keypad import KeypadPolicy
 from offlinepin.lock import door
 from offlinepin.lock.door import Door
@@ -64,6 +65,39 @@ def test_the_command_exits_1_and_prints_how_to_see_a_fault_again(capsys: pytest.
 def test_the_campaign_needs_neither_hypothesis_nor_pytest() -> None:
     program = "import sys, offlinepin.testing.campaign; sys.exit(bool({'hypothesis', 'pytest'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("VendorConformance", "pytest"), ("LockMachine", "hypothesis"), ("strategies", "hypothesis")]
+)
+def test_without_the_extra_what_needs_it_says_in_one_sentence_what_to_install(name: str, package: str) -> None:
+    program = f"import sys; sys.modules[{package!r}] = None\nfrom offlinepin.testing import {name}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    said = f"ModuleNotFoundError: offlinepin.testing.{name} needs the package {package}; install it with: pip install 'offlinepin[testing]'"
+    assert done.stderr.splitlines()[-1] == said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--vendor", "nope"], "argument --vendor: invalid choice: 'nope' (choose from "),
+        (["--jobs", "0"], "argument --jobs: '0' is no number from 1 up"),
+        (["--entries", "-1"], "argument --entries: '-1' is no number from 1 up"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_one_line(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        campaign.main(options)
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_bench_takes_a_plug_ins_name_and_no_moment_without_a_zone() -> None:
+    assert Bench("standard", AT).vendor.name == "standard"
+    with pytest.raises(VendorError, match="not a function"):
+        Bench(load, AT)  # type: ignore[arg-type]  # the function in place of what it makes
+    with pytest.raises(NaiveDatetimeError, match=r"the moment 2027-06-15T09:00:00 has no time zone"):
+        Bench("standard", AT.replace(tzinfo=None))
 
 
 @pytest.mark.parametrize("locks", [campaign.LOCKS[0], tight_door], ids=["usual part", "smallest part"])

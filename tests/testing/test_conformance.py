@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from offlinepin.engine.profile import Profile
+from offlinepin.errors import VendorError
 from offlinepin.keypad import KeypadPolicy
 from offlinepin.testing import VendorConformance
 from offlinepin.vendor import Rounding, Vendor, discover, load
@@ -82,3 +83,9 @@ def test_a_plug_in_that_cannot_issue_a_kind_fails_by_name() -> None:
 
     assert _rules_broken(broken) == set()
     assert "every kind can be issued, and opens at some time" in _rules_broken(_standard(never_open))
+
+
+def test_what_is_no_vendor_is_told_where_the_class_is_made() -> None:
+    assert type("Named", (VendorConformance,), {"vendor": "standard"}).vendor.name == "standard"  # type: ignore[attr-defined]
+    with pytest.raises(VendorError, match="not a function"):
+        type("Uncalled", (VendorConformance,), {"vendor": load})
