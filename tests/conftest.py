@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,10 @@ settings.register_profile("ci", deadline=None, derandomize=True, max_examples=10
 settings.register_profile("long", parent=settings.get_profile("ci"), derandomize=False, print_blob=True, max_examples=2000)
 settings.register_profile("other", parent=settings.get_profile("long"), max_examples=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# A suite that is started in the background ignores Ctrl-C, and so would all that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 QUARTER = 900
 _KIND: dict[str, Any] = {
