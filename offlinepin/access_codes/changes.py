@@ -69,6 +69,11 @@ class Update:
             raise InvalidInputError("ends_at", "a time-bound access code needs an end")
         return starts_at, ends_at
 
+    @property
+    def has_frame(self) -> bool:
+        """Whether a time frame is given, be it the one that the access code has."""
+        return self.type is not None or not (isinstance(self.starts_at, Unset) and isinstance(self.ends_at, Unset))
+
     def check(self) -> None:
         """Refuse what makes no sense for any access code."""
         for field, moment in (("starts_at", self.starts_at), ("ends_at", self.ends_at)):
@@ -89,8 +94,6 @@ def update(work: Work, row: CodeRow, wanted: Update) -> None:
     if row.is_offline and code is not None:
         raise InvalidInputError("code", "an offline access code's code derives from its device's token and cannot be chosen")
     before = _shown(work, row)
-    if moves:
-        native.check_frame(work.now, starts_at, ends_at) if not row.is_offline else None
     if row.is_offline and moves:
         if ends_at is not None:
             native.check_frame(work.now, starts_at or work.now, ends_at)
@@ -100,7 +103,8 @@ def update(work: Work, row: CodeRow, wanted: Update) -> None:
     if wanted.is_external_modification_allowed is not None:
         row.is_external_modification_allowed = wanted.is_external_modification_allowed
     if not row.is_offline:
-        _update_native(work, row, code, (starts_at, ends_at) if moves else None, before)
+        is_asked_for = moves or (wanted.has_frame and _has_strayed(row))
+        _update_native(work, row, code, (starts_at, ends_at) if is_asked_for else None, before)
     _tell(work, row, before)
 
 
@@ -110,6 +114,7 @@ def _update_native(
     device = work.device_of(row)
     connection = native.need_connection(work.store, device)
     if frame is not None:
+        native.check_frame(work.now, *frame)
         starts_at = work.now if frame[0] is None and frame[1] is not None else frame[0]
         native.set_frame(work, device, row, starts_at, frame[1])
     if code is not None:
@@ -121,7 +126,7 @@ def _update_native(
         work.set_code(row, digits)
         work.claim(row)
         row.errors = tuple(e for e in row.errors if e.error_code not in _CLEARED)
-    strayed = row.status in ("unset", "unknown") and row.step in (None, "expire")
+    strayed = _has_strayed(row)
     asked_for = code is not None or frame is not None  # who only renames a code that somebody removed at the lock does not want it back
     if not (asked_for if strayed else _shown(work, row) != before):
         return
@@ -132,6 +137,11 @@ def _update_native(
     lifecycle.tell_anew(work, row, connection)
     if row.status == "unknown":
         row.status = "setting"
+
+
+def _has_strayed(row: CodeRow) -> bool:
+    """Whether the device has not got it, and nothing is under way that would change that."""
+    return row.status in ("unset", "unknown") and row.step in (None, "expire")
 
 
 def _shown(work: Work, row: CodeRow) -> dict[str, Any]:

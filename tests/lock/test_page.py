@@ -155,7 +155,7 @@ def newest_image(cells: bytes, size: int) -> bytes:
             continue
         assert int.from_bytes(bank[8:12], "big") == size
         image, at = bytearray(bank[12 : 12 + size]), at + 4
-        while bank[at : at + 4] != b"\xff" * 4:
+        while at < len(bank) and bank[at : at + 4] != b"\xff" * 4:
             length = int.from_bytes(bank[at : at + 2], "big")
             assert bank[at + 2 : at + 4] == (length ^ 0xFFFF).to_bytes(2, "big")
             change, rest = bank[at : at + length], bank[at + length : at + length + 8]
