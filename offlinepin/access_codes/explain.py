@@ -27,8 +27,8 @@ def _reasons(row: CodeRow) -> Iterator[str]:
     elif row.is_offline:
         yield from _offline(row)
     elif row.status == "unset":
-        goes = row.step == "program" and row.due_at is not None
-        yield f"It goes to the device at {wire_time(row.due_at)}." if goes and row.due_at else "It is not on the device."
+        goes_at = row.due_at if row.step == "program" else None
+        yield f"It goes to the device at {wire_time(goes_at)}." if goes_at else "It is not on the device."
     elif row.status == "setting":
         yield f"It is on its way to the device; {_tries(row)}."
     elif row.status == "set":

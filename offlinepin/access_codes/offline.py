@@ -96,8 +96,13 @@ def _issue(work: Work, device: DeviceRow, row: CodeRow, wish: Wish) -> None:
         row.stay_id = int.from_bytes(hashlib.sha256(first.encode()).digest()[:4], "big") >> 1
     row.warnings = tuple(_warnings(work, pin, frame))
     row.status, row.is_scheduled = "set", True
-    row.step, row.due_at = ("expire", pin.ends_at) if pin.ends_at is not None else (None, None)
+    _expire_at_end(row)
     work.claim(row)
+
+
+def _expire_at_end(row: CodeRow) -> None:
+    """All that is still due of an offline code is its end, if it has one."""
+    row.step, row.due_at = ("expire", row.ends_at) if row.ends_at is not None else (None, None)
 
 
 def _apart(work: Work, device: DeviceRow, row: CodeRow, issue: Callable[[], AccessPin]) -> AccessPin:
@@ -179,7 +184,7 @@ def change(work: Work, row: CodeRow, starts_at: datetime | None, ends_at: dateti
     row.errors = ()
     row.warnings = tuple(_warnings(work, new, frame))
     row.status, row.is_scheduled = "set", True
-    row.step, row.due_at = ("expire", new.ends_at) if new.ends_at is not None else (None, None)
+    _expire_at_end(row)
     work.claim(row, keep=True)
     work.event(row, "access_code.set_on_device", code=new.code)
 
@@ -200,7 +205,7 @@ def remove(work: Work, row: CodeRow) -> tuple[ServiceCode, ...]:
         text = "Type the revoke code at the lock; until then the code can still open it." if revokes else None
         row.warnings = (*kept, warning("being_deleted", work.now, text))
         work.set_mutations(row, DeletingMutation(message="Waiting for the lock to forget the code.", created_at=work.now))
-        row.step, row.due_at = ("expire", row.ends_at) if row.ends_at is not None else (None, None)
+        _expire_at_end(row)
         if not revokes:
             _cannot_remove(work, row)
     return revokes
@@ -211,7 +216,7 @@ def fall_back(work: Work, row: CodeRow, pins: Sequence[AccessPin]) -> None:
     *earlier, last = pins
     work.set_pin(row, last)
     work.set_earlier_pins(row, earlier)
-    row.step, row.due_at = ("expire", last.ends_at) if last.ends_at is not None else (None, None)
+    _expire_at_end(row)
 
 
 def linger(work: Work, row: CodeRow, pins: Sequence[AccessPin]) -> None:
